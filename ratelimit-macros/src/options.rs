@@ -1,0 +1,198 @@
+//! Which options there are: unknown ones and duplicates are turned away here.
+
+use syn::Expr;
+
+use crate::{
+    errors::Errors,
+    parse::{Item, Name, Value},
+};
+
+/// An option's name, and an example of it for the errors.
+pub(crate) type Known = (&'static str, &'static str);
+
+/// The options of the attribute.
+pub(crate) const OPTIONS: &[Known] = &[
+    ("limit", "limit = 60"),
+    ("free", "free = 60"),
+    ("pro", "pro = 600"),
+    ("enterprise", "enterprise = 6000"),
+    ("internal", "internal = unlimited"),
+    ("tiers", "tiers(gold = 1200)"),
+    ("default_tier", "default_tier = \"free\""),
+    ("tier_header", "tier_header = \"X-API-Key\""),
+    ("key", "key = ip"),
+    ("per", "per = \"1m\""),
+    ("algo", "algo = \"token_bucket\""),
+    ("burst", "burst = 20"),
+    ("cost", "cost = 5"),
+    ("name", "name = \"search\""),
+    ("crate", "crate = ::ratelimit"),
+];
+
+/// The tiers that are options by themselves.
+pub(crate) const WELL_KNOWN_TIERS: [&str; 4] = ["free", "pro", "enterprise", "internal"];
+
+/// The options of a tier: `pro(limit = 600, per = "1s")`.
+pub(crate) const TIER_OPTIONS: &[Known] = &[
+    ("limit", "limit = 600"),
+    ("per", "per = \"1s\""),
+    ("burst", "burst = 100"),
+];
+
+/// What other libraries call our options.
+const BORROWED: &[(&str, &str)] = &[
+    ("algorithm", "algo"),
+    ("strategy", "algo"),
+    ("capacity", "burst"),
+    ("burst_size", "burst"),
+    ("rate", "limit"),
+    ("requests", "limit"),
+    ("max", "limit"),
+    ("quota", "limit"),
+    ("duration", "per"),
+    ("interval", "per"),
+    ("period", "per"),
+    ("window", "per"),
+    ("weight", "cost"),
+    ("header", "tier_header"),
+    ("key_by", "key"),
+];
+
+/// An option that was given.
+pub(crate) struct Given<T> {
+    pub(crate) name: Name,
+    /// Its place among the options, to tell which of two came later.
+    pub(crate) position: usize,
+    /// `None` where the value is wrong, which has been said.
+    pub(crate) value: Option<T>,
+}
+
+/// The options that are known, each at most once.
+pub(crate) struct Options {
+    known: &'static [Known],
+    given: Vec<Given<Value>>,
+}
+
+impl Options {
+    pub(crate) fn collect(items: Vec<Item>, known: &'static [Known], errors: &mut Errors) -> Self {
+        let mut options = Self {
+            known,
+            given: Vec::new(),
+        };
+        for (position, Item { name, value }) in items.into_iter().enumerate() {
+            let text = name.text();
+            if let Name::Text(quoted) = &name {
+                errors.at(
+                    quoted,
+                    "an option's name has no quotes",
+                    "tiers of your own are named in `tiers(\"…\" = 60)`",
+                );
+            } else if known.iter().all(|(known, _)| *known != text) {
+                let help = options.mend(&text, &value);
+                errors.at(&name, format!("unknown option `{text}`"), help);
+            } else if options.given.iter().any(|given| given.name.text() == text) {
+                errors.at(
+                    &name,
+                    format!("`{text}` is given twice"),
+                    "keep one of them",
+                );
+            } else {
+                options.given.push(Given {
+                    name,
+                    position,
+                    value: Some(value),
+                });
+            }
+        }
+        options
+    }
+
+    /// Takes an option out and reads its value, which must be `name = value`.
+    pub(crate) fn take<T>(
+        &mut self,
+        name: &str,
+        errors: &mut Errors,
+        read: impl FnOnce(&str, Expr, &mut Errors) -> Option<T>,
+    ) -> Option<Given<T>> {
+        let given = self.take_any(name)?;
+        let value = if let Some(Value::Is(value)) = given.value {
+            read(name, value, errors)
+        } else {
+            errors.at(
+                &given.name,
+                format!("`{name}` needs a value"),
+                format!("write `{}`", self.example(name)),
+            );
+            None
+        };
+        Some(Given {
+            name: given.name,
+            position: given.position,
+            value,
+        })
+    }
+
+    /// Takes an option out, whatever its form.
+    pub(crate) fn take_any(&mut self, name: &str) -> Option<Given<Value>> {
+        let at = self
+            .given
+            .iter()
+            .position(|given| given.name.text() == name)?;
+        Some(self.given.remove(at))
+    }
+
+    fn example(&self, name: &str) -> &'static str {
+        let known = self.known.iter().find(|(known, _)| *known == name);
+        known.map_or("name = value", |(_, example)| example)
+    }
+
+    /// What an unknown option was probably meant to be.
+    fn mend(&self, name: &str, value: &Value) -> String {
+        let names = || self.known.iter().map(|(known, _)| *known);
+        let borrowed = BORROWED
+            .iter()
+            .find(|(theirs, ours)| *theirs == name && names().any(|known| known == *ours));
+        if let Some((_, ours)) = borrowed {
+            return format!("it is called `{ours}` here, as in `{}`", self.example(ours));
+        }
+        if let Some(similar) = similar(name, names()) {
+            return format!("did you mean `{similar}`?");
+        }
+        let list = list(names());
+        // A tier of the user's own looks like this.
+        match value {
+            Value::Is(_) | Value::Group(_) if names().any(|known| known == "tiers") => format!(
+                "if it is a tier of your own, write `tiers({name} = …)`; the options are {list}"
+            ),
+            _ => format!("the options are {list}"),
+        }
+    }
+}
+
+/// The candidate that a misspelt word most resembles.
+pub(crate) fn similar<'a>(
+    word: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let lowercase = word.to_lowercase();
+    candidates
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&lowercase, candidate),
+                candidate,
+            )
+        })
+        .filter(|(distance, candidate)| *distance <= candidate.len() / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// `` `a`, `b` and `c` ``
+pub(crate) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.pop() {
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} and {last}", names.join(", ")),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,101 @@
+//! The arithmetic of the three algorithms: pure, in integers, without a clock and without I/O.
+//!
+//! Each algorithm is one function from a client's state, its quota, the cost of a request and the
+//! time, to a [`Decision`]. Every store asks these same functions, so that all of them decide
+//! alike; a store of one's own does so through [`State`].
+//!
+//! ```
+//! use std::time::Duration;
+//! use ratelimit::{Algorithm, Quota, algorithm::State};
+//!
+//! let quota = Quota::per_second(1);
+//! let mut state = State::new(Algorithm::SlidingWindow);
+//! assert!(state.check(&quota, 1, 5_000_000).allowed);
+//!
+//! let denied = state.check(&quota, 1, 5_250_000);
+//! assert!(!denied.allowed);
+//! assert_eq!(denied.retry_after, Some(Duration::from_millis(750)));
+//! assert!(state.check(&quota, 1, 6_000_000).allowed);
+//! ```
+//!
+//! Time is in microseconds since any instant. Where it steps back, a state that lies in the future
+//! is moved to the present: no client waits longer than its quota says, and none is given back what
+//! it has used.
+
+pub(crate) mod fixed_window;
+pub(crate) mod sliding_window;
+pub(crate) mod token_bucket;
+
+use std::time::Duration;
+
+use crate::policy::{Algorithm, Quota};
+
+/// What was decided about one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether the request may go on. If so its cost has been taken, else nothing has.
+    pub allowed: bool,
+    /// How many requests of cost 1 would be admitted right after this one.
+    pub remaining: u32,
+    /// How long until this same request would be admitted, if nothing else came in between.
+    ///
+    /// `Some` only for a request that was denied; `None` there means never, because it costs more
+    /// than the quota can hold.
+    pub retry_after: Option<Duration>,
+    /// How long until the whole quota is available again.
+    pub reset_after: Duration,
+}
+
+/// One client's state under one algorithm.
+#[derive(Clone, Debug)]
+pub struct State(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    TokenBucket(token_bucket::State),
+    SlidingWindow(sliding_window::Log),
+    FixedWindow(fixed_window::State),
+}
+
+impl State {
+    /// The state of a client that has not been seen.
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(match algorithm {
+            Algorithm::TokenBucket => Kind::TokenBucket(token_bucket::State::default()),
+            Algorithm::SlidingWindow => Kind::SlidingWindow(sliding_window::Log::default()),
+            Algorithm::FixedWindow => Kind::FixedWindow(fixed_window::State::default()),
+        })
+    }
+
+    /// Decides about a request of this cost at this time, and takes the cost if it is allowed.
+    ///
+    /// A cost of 0 is always allowed and takes nothing: it only looks.
+    pub fn check(&mut self, quota: &Quota, cost: u32, now_micros: u64) -> Decision {
+        match &mut self.0 {
+            Kind::TokenBucket(state) => {
+                let (next, decision) = token_bucket::decide(*state, quota, cost, now_micros);
+                *state = next;
+                decision
+            }
+            Kind::SlidingWindow(log) => log.check(quota, cost, now_micros),
+            Kind::FixedWindow(state) => {
+                let (next, decision) = fixed_window::decide(*state, quota, cost, now_micros);
+                *state = next;
+                decision
+            }
+        }
+    }
+
+    /// From when on this state says no more than that of a client that has not been seen, and may
+    /// be forgotten.
+    pub fn expires_at_micros(&self, quota: &Quota) -> u64 {
+        match &self.0 {
+            Kind::TokenBucket(state) => state.expires_at(),
+            Kind::SlidingWindow(log) => log.expires_at(quota),
+            Kind::FixedWindow(state) => state.expires_at(quota),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! The sliding window, exact: a log of when the requests of the last window were admitted.
+//!
+//! A request is admitted if its cost and that of the requests admitted in `(now − per, now]` are
+//! together at most the limit. Only what is admitted is logged: who keeps knocking is let in as
+//! soon as the oldest entry leaves the window. One entry of the log is one unit of cost, so that
+//! requests that share a microsecond are still as many as they were.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::Decision;
+use crate::policy::Quota;
+
+/// What a decision needs to know of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct View {
+    /// Entries within the window.
+    pub(crate) used: u32,
+    /// The newest of them, if there is any.
+    pub(crate) newest: u64,
+    /// The entry that must have left the window before the request fits in, if it does not.
+    pub(crate) blocking: u64,
+}
+
+/// Decides about a request; if it is allowed, as many entries as it costs are due in the log.
+pub(crate) fn decide(view: View, quota: &Quota, cost: u32, now: u64) -> Decision {
+    let leaves_after = |entry: u64| {
+        Duration::from_micros(entry.saturating_add(quota.per_micros()).saturating_sub(now))
+    };
+    let left = quota.limit().saturating_sub(view.used);
+    let allowed = cost <= left;
+    let newest = if allowed && cost > 0 {
+        Some(now)
+    } else {
+        (view.used > 0).then_some(view.newest)
+    };
+    Decision {
+        allowed,
+        remaining: if allowed { left - cost } else { left },
+        retry_after: (!allowed && cost <= quota.limit()).then(|| leaves_after(view.blocking)),
+        reset_after: newest.map_or(Duration::ZERO, leaves_after),
+    }
+}
+
+/// The admissions of the last window, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log {
+    entries: VecDeque<u64>,
+}
+
+impl Log {
+    pub(super) fn check(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
+        // Entries can only lie in the future because the clock stepped back.
+        let in_future = |entry: &&mut u64| **entry > now;
+        for entry in self.entries.iter_mut().rev().take_while(in_future) {
+            *entry = now;
+        }
+        let gone = self
+            .entries
+            .partition_point(|entry| entry.saturating_add(quota.per_micros()) <= now);
+        let decision = decide(self.view(gone, quota, cost), quota, cost, now);
+        if decision.allowed && cost > 0 {
+            self.entries.drain(..gone);
+            self.record(quota, cost, now);
+        }
+        decision
+    }
+
+    pub(super) fn expires_at(&self, quota: &Quota) -> u64 {
+        self.entries
+            .back()
+            .map_or(0, |newest| newest.saturating_add(quota.per_micros()))
+    }
+
+    /// The log without the `gone` oldest entries, which have left the window.
+    fn view(&self, gone: usize, quota: &Quota, cost: u32) -> View {
+        let used = self.entries.len() - gone;
+        // To fit in, as many entries must go as there are too many, the oldest first.
+        let excess = (used + cost as usize).saturating_sub(quota.limit() as usize);
+        let blocking = excess
+            .checked_sub(1)
+            .and_then(|last| self.entries.get(gone + last));
+        View {
+            // At most the limit, which is a u32.
+            used: u32::try_from(used).unwrap_or(u32::MAX),
+            newest: self.entries.back().copied().unwrap_or(0),
+            blocking: blocking.copied().unwrap_or(0),
+        }
+    }
+
+    fn record(&mut self, quota: &Quota, cost: u32, now: u64) {
+        let (len, cost) = (self.entries.len(), cost as usize);
+        if len + cost > self.entries.capacity() {
+            // Grown by doubling, but never past what the limit can fill.
+            let room = (2 * len).max(len + cost).min(quota.limit() as usize);
+            self.entries.reserve_exact(room - len);
+        }
+        self.entries.extend(std::iter::repeat_n(now, cost));
+    }
+}

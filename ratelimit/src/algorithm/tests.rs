@@ -1,0 +1,263 @@
+//! Each algorithm beside a slow, obvious model of what it means.
+
+use std::time::Duration;
+
+use super::*;
+
+const ALGORITHMS: [Algorithm; 3] = [
+    Algorithm::TokenBucket,
+    Algorithm::SlidingWindow,
+    Algorithm::FixedWindow,
+];
+const START: u64 = 1_700_000_000_000_000;
+
+/// A small generator, so that a failing trace can be had again from its seed (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
+    }
+}
+
+fn quotas(algorithm: Algorithm) -> Vec<Quota> {
+    let ms = Duration::from_millis;
+    let mut quotas = vec![
+        Quota::per_minute(7),
+        Quota::new(3, Duration::from_micros(10)).with_burst(3),
+        Quota::new(5, ms(1)),
+        Quota::new(60, ms(1_000)),
+        Quota::new(1, ms(86_400_000)),
+    ];
+    if algorithm == Algorithm::TokenBucket {
+        // A log of this length would take the models too long.
+        quotas.push(Quota::new(700_000, ms(1_000)));
+    }
+    quotas
+}
+
+/// Steps from 1 µs to several windows, most of them near the time in which a request is earned.
+fn step(random: &mut Random, quota: &Quota) -> u64 {
+    let per = quota.per_micros();
+    match random.below(10) {
+        0 => random.below(3 * per),
+        1..=3 => random.below(3),
+        _ => random.below(2 * per.div_ceil(u64::from(quota.limit())) + 2),
+    }
+}
+
+fn cost(random: &mut Random, capacity: u32) -> u32 {
+    let any = u32::try_from(random.below(u64::from(capacity) + 2)).unwrap_or(1);
+    if random.below(3) == 0 { any } else { 1 }
+}
+
+#[test]
+fn retry_after_is_the_exact_instant() {
+    for algorithm in ALGORITHMS {
+        for (seed, quota) in (1..).zip(quotas(algorithm)) {
+            let mut random = Random(seed);
+            let mut state = State::new(algorithm);
+            let mut now = START;
+            let mut denials = 0;
+            for _ in 0..20_000 {
+                now += step(&mut random, &quota);
+                let cost = cost(&mut random, algorithm.capacity(&quota));
+                let decision = state.check(&quota, cost, now);
+                assert_eq!(
+                    decision.retry_after.is_some(),
+                    !decision.allowed && cost <= algorithm.capacity(&quota),
+                    "a denied request that can ever be admitted, and no other, is told when"
+                );
+                let Some(wait) = decision.retry_after else {
+                    continue;
+                };
+                denials += 1;
+                let wait = u64::try_from(wait.as_micros()).expect("a window's length");
+                assert!(wait > 0 && wait <= 2 * quota.per_micros());
+                assert!(
+                    !state.clone().check(&quota, cost, now + wait - 1).allowed,
+                    "{algorithm:?} {quota:?}: admitted before retry_after"
+                );
+                assert!(
+                    state.clone().check(&quota, cost, now + wait).allowed,
+                    "{algorithm:?} {quota:?}: not admitted at retry_after"
+                );
+            }
+            assert!(denials > 50, "{algorithm:?} {quota:?}: {denials} denials");
+        }
+    }
+}
+
+#[test]
+fn remaining_is_what_would_be_admitted_and_reset_when_all_would() {
+    for algorithm in ALGORITHMS {
+        for (seed, quota) in (1..).zip(quotas(algorithm)) {
+            let capacity = algorithm.capacity(&quota);
+            let mut random = Random(seed);
+            let mut state = State::new(algorithm);
+            let mut now = START;
+            for _ in 0..2_000 {
+                now += step(&mut random, &quota);
+                let cost = cost(&mut random, capacity);
+                let Decision {
+                    remaining,
+                    reset_after,
+                    ..
+                } = state.check(&quota, cost, now);
+                assert!(state.clone().check(&quota, remaining, now).allowed);
+                assert!(!state.clone().check(&quota, remaining + 1, now).allowed);
+
+                let reset = now + u64::try_from(reset_after.as_micros()).expect("short");
+                assert!(state.clone().check(&quota, capacity, reset).allowed);
+                if reset > now && reset_after > Duration::ZERO {
+                    assert!(!state.clone().check(&quota, capacity, reset - 1).allowed);
+                }
+                assert!(state.expires_at_micros(&quota) <= reset.max(now));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_denied_request_and_a_look_change_nothing() {
+    for algorithm in ALGORITHMS {
+        let quota = Quota::per_minute(5);
+        let mut state = State::new(algorithm);
+        for _ in 0..5 {
+            assert!(state.check(&quota, 1, START).allowed);
+        }
+        let before = format!("{state:?}");
+        for n in 0..100 {
+            assert!(!state.check(&quota, 1, START + n).allowed);
+            assert!(state.check(&quota, 0, START + n).allowed);
+        }
+        assert_eq!(format!("{state:?}"), before);
+    }
+}
+
+/// Sliding window against the definition: look at every admission there ever was.
+#[test]
+fn no_window_of_any_position_holds_more_than_the_limit() {
+    for (seed, quota) in (1..).zip(quotas(Algorithm::SlidingWindow)) {
+        let mut random = Random(seed);
+        let mut state = State::new(Algorithm::SlidingWindow);
+        let mut admitted: Vec<(u64, u32)> = Vec::new();
+        let mut now = START;
+        for _ in 0..20_000 {
+            now += step(&mut random, &quota);
+            let cost = cost(&mut random, quota.limit());
+            let in_window: u32 = admitted
+                .iter()
+                .rev()
+                .take_while(|(at, _)| at + quota.per_micros() > now)
+                .map(|(_, cost)| cost)
+                .sum();
+            let decision = state.check(&quota, cost, now);
+            assert_eq!(decision.allowed, in_window + cost <= quota.limit());
+            if decision.allowed {
+                admitted.push((now, cost));
+            }
+        }
+    }
+}
+
+/// Token bucket against a bucket that is refilled in exact fractions of a token.
+#[test]
+fn the_token_bucket_never_gives_more_than_the_rate_and_hardly_less() {
+    for (seed, quota) in (1..).zip(quotas(Algorithm::TokenBucket)) {
+        let quota = quota.with_burst(quota.limit().min(40));
+        let mut random = Random(seed);
+        let mut state = State::new(Algorithm::TokenBucket);
+        let mut now = START;
+        // In tokens times `per`, so that a microsecond earns exactly `limit` of them.
+        let per = u128::from(quota.per_micros());
+        let full = u128::from(quota.burst()) * per;
+        let mut level = full;
+        for _ in 0..20_000 {
+            let step = step(&mut random, &quota);
+            now += step;
+            level = full.min(level + u128::from(step) * u128::from(quota.limit()));
+            let cost = cost(&mut random, quota.burst());
+            if state.check(&quota, cost, now).allowed {
+                level = level
+                    .checked_sub(u128::from(cost) * per)
+                    .expect("more than the rate was admitted");
+            }
+        }
+        // Asking all the time, as many are admitted as the rate promises, less at most 0.1 %.
+        let (mut admitted, begin) = (0_u64, now);
+        let interval = (quota.per_micros() / u64::from(quota.limit())).max(1);
+        for _ in 0..1_000_000_000_000_u64.div_ceil(interval).min(100_000) {
+            now += interval;
+            while state.check(&quota, 1, now).allowed {
+                admitted += 1;
+            }
+        }
+        let promised =
+            u128::from(now - begin) * u128::from(quota.limit()) / u128::from(quota.per_micros());
+        assert!(
+            u128::from(admitted) * 1_000 + 2_000 >= promised * 999,
+            "{quota:?}: {admitted} of {promised}"
+        );
+    }
+}
+
+/// Fixed window against a list of windows.
+#[test]
+fn a_fixed_window_opens_at_the_first_request() {
+    for (seed, quota) in (1..).zip(quotas(Algorithm::FixedWindow)) {
+        let mut random = Random(seed);
+        let mut state = State::new(Algorithm::FixedWindow);
+        let mut window: Option<(u64, u32)> = None;
+        let mut now = START;
+        for _ in 0..20_000 {
+            now += step(&mut random, &quota);
+            let cost = cost(&mut random, quota.limit());
+            window = window.filter(|(open, _)| now < open + quota.per_micros());
+            let (open, used) = window.unwrap_or((now, 0));
+            let decision = state.check(&quota, cost, now);
+            assert_eq!(decision.allowed, used + cost <= quota.limit());
+            if decision.allowed && cost > 0 {
+                window = Some((open, used + cost));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_steps_back_locks_nobody_out_and_gives_nothing_back() {
+    let hour = 3_600_000_000;
+    for algorithm in ALGORITHMS {
+        let quota = Quota::per_minute(5);
+        let mut state = State::new(algorithm);
+        for _ in 0..5 {
+            assert!(state.check(&quota, 1, START).allowed);
+        }
+        let stepped = START - hour;
+        let denied = state.check(&quota, 1, stepped);
+        assert!(!denied.allowed, "{algorithm:?}: what was used came back");
+        let wait = denied.retry_after.expect("a cost that fits");
+        assert!(
+            wait <= quota.per(),
+            "{algorithm:?}: locked out for {wait:?}"
+        );
+        let wait = u64::try_from(wait.as_micros()).expect("a minute");
+        assert!(state.check(&quota, 1, stepped + wait).allowed);
+    }
+}
+
+#[test]
+fn times_at_the_end_of_the_scale_do_not_overflow() {
+    for algorithm in ALGORITHMS {
+        let quota = Quota::new(u32::MAX, Duration::from_secs(366 * 86_400));
+        let mut state = State::new(algorithm);
+        for now in [0, 1, u64::MAX - 1, u64::MAX, 0] {
+            let _ = state.check(&quota, 1, now);
+            let _ = state.check(&quota, 3, now);
+            let _ = state.expires_at_micros(&quota);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Who a bucket belongs to, in a fixed 17 bytes whatever a request says.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use sha2::{Digest, Sha256};
+
+/// A client: an IP address, an API key, or whatever else a policy goes by.
+///
+/// Nothing secret can be read from it: of API keys and header values it holds 128 bits of their
+/// SHA-256. It is shown as `ip:203.0.113.7`, `ip:2001:db8:1:2::/64`, `key:<hex>`, `header:<hex>`,
+/// `ip:unknown` or `everybody`.
+///
+/// The hexadecimal digits of a key can be had with `printf %s "$KEY" | sha256sum | cut -c1-32`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientId(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Everybody,
+    UnknownIp,
+    V4([u8; 4]),
+    /// The first 64 bits: what a subscriber is given at the least, so that changing the rest is no
+    /// way to a new bucket.
+    V6([u8; 8]),
+    ApiKey([u8; 16]),
+    Header([u8; 16]),
+}
+
+impl ClientId {
+    /// Everybody, in one bucket.
+    pub const EVERYBODY: Self = Self(Kind::Everybody);
+
+    /// All the clients whose address is not known, in one bucket.
+    pub const UNKNOWN_IP: Self = Self(Kind::UnknownIp);
+
+    /// The client at an address. An IPv4 address that is mapped into IPv6 is that IPv4 address;
+    /// IPv6 addresses are told apart by their /64.
+    pub fn ip(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self(Kind::V4(v4.octets())),
+            IpAddr::V6(v6) => {
+                let mut network = [0; 8];
+                network.copy_from_slice(&v6.octets()[..8]);
+                Self(Kind::V6(network))
+            }
+        }
+    }
+
+    /// The client with an API key.
+    pub fn api_key(key: &[u8]) -> Self {
+        Self(Kind::ApiKey(digest(key)))
+    }
+
+    /// The client with a header of this value.
+    pub fn header(value: &[u8]) -> Self {
+        Self(Kind::Header(digest(value)))
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&Sha256::digest(bytes)[..16]);
+    half
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Kind::Everybody => f.write_str("everybody"),
+            Kind::UnknownIp => f.write_str("ip:unknown"),
+            Kind::V4(octets) => write!(f, "ip:{}", Ipv4Addr::from(octets)),
+            Kind::V6(network) => {
+                let network = u128::from(u64::from_be_bytes(network)) << 64;
+                write!(f, "ip:{}/64", Ipv6Addr::from(network))
+            }
+            Kind::ApiKey(digest) => write!(f, "key:{:032x}", u128::from_be_bytes(digest)),
+            Kind::Header(digest) => write!(f, "header:{:032x}", u128::from_be_bytes(digest)),
+        }
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientId({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> ClientId {
+        ClientId::ip(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn an_address_is_keyed_by_what_a_subscriber_is_given() {
+        assert_eq!(ip("203.0.113.7").to_string(), "ip:203.0.113.7");
+        assert_eq!(ip("::ffff:203.0.113.7"), ip("203.0.113.7"));
+        assert_ne!(ip("::ffff:203.0.113.7"), ip("::ffff:203.0.113.8"));
+        assert_eq!(ip("2001:db8:1:2::1"), ip("2001:db8:1:2:3:4:5:6"));
+        assert_ne!(ip("2001:db8:1:2::1"), ip("2001:db8:1:3::1"));
+        assert_eq!(ip("2001:db8:1:2::1").to_string(), "ip:2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn a_key_is_shown_as_the_documented_command_prints_it() {
+        // printf %s secret-key | sha256sum | cut -c1-32
+        assert_eq!(
+            ClientId::api_key(b"secret-key").to_string(),
+            "key:85dbe15d75ef9308c7ae0f33c7a324cc"
+        );
+        assert_ne!(ClientId::api_key(b"x"), ClientId::header(b"x"));
+        assert!(!format!("{:?}", ClientId::api_key(b"secret-key")).contains("secret"));
+    }
+
+    #[test]
+    fn it_stays_small_whatever_the_request_says() {
+        assert_eq!(size_of::<ClientId>(), 17);
+        assert_eq!(ClientId::header(&[b'a'; 8192]).to_string().len(), 39);
+    }
+}

@@ -1,0 +1,22 @@
+//! Who is asking: the client's address behind trusted proxies, its API key, and the key's tier.
+//!
+//! A raw API key is a claim. Only a key that the [`TierResolver`] knows has a tier and a bucket of
+//! its own; whoever sends any other is anonymous, and is known by the IP address.
+
+mod api_key;
+mod cache;
+mod id;
+mod ip;
+mod resolver;
+
+pub use self::{
+    api_key::{ApiKey, LONGEST_API_KEY},
+    id::ClientId,
+    ip::ForwardedHeader,
+    resolver::{KnownKey, ResolveError, StaticTiers, TierResolver},
+};
+pub(crate) use self::{
+    cache::{CacheSettings, TierCache},
+    ip::TrustedProxies,
+    resolver::KnownCaller,
+};

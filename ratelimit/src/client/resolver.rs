@@ -1,0 +1,144 @@
+//! Which tier an API key is on.
+
+use std::{collections::HashMap, error::Error, fmt, future::Future, sync::Arc};
+
+use super::{ApiKey, ClientId};
+
+/// Knows API keys and their tiers: a table, Redis, the application's own database.
+///
+/// A limiter keeps its answers in a bounded cache (for 30 seconds, "unknown" for 5), asks once for
+/// a key however many requests wait for the answer, and goes by the last answer while the resolver
+/// fails.
+///
+/// ```
+/// use ratelimit::{ApiKey, KnownKey, ResolveError, TierResolver};
+///
+/// struct Accounts;
+///
+/// impl TierResolver for Accounts {
+///     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+///         Ok(match key.as_bytes() {
+///             b"alice" => Some(KnownKey::on_tier("pro")),
+///             b"bob" => Some(KnownKey::on_default_tier()),
+///             _ => None,
+///         })
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not resolve API keys to tiers",
+    note = "implement `ratelimit::TierResolver` for it, or use `ratelimit::StaticTiers`"
+)]
+pub trait TierResolver: Send + Sync + 'static {
+    /// Looks a key up; `None` when nobody was given that key.
+    ///
+    /// # Errors
+    ///
+    /// It is not known whether the key is known, because what knows it could not be asked.
+    fn resolve(
+        &self,
+        key: ApiKey<'_>,
+    ) -> impl Future<Output = Result<Option<KnownKey>, ResolveError>> + Send;
+}
+
+/// What is known of an API key that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownKey {
+    tier: Option<Arc<str>>,
+}
+
+impl KnownKey {
+    /// The key is on the tier with this name. Where a policy does not declare it, the key is on
+    /// that policy's default tier.
+    pub fn on_tier(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            tier: Some(name.into()),
+        }
+    }
+
+    /// The key exists, and is on the default tier of every policy.
+    pub fn on_default_tier() -> Self {
+        Self { tier: None }
+    }
+
+    /// The tier's name, if the key is on a particular one.
+    pub fn tier(&self) -> Option<&str> {
+        self.tier.as_deref()
+    }
+}
+
+/// Whoever knows the keys could not be asked.
+#[derive(Debug)]
+pub struct ResolveError(Box<dyn Error + Send + Sync>);
+
+impl ResolveError {
+    /// The reason, as it will be logged: it must hold no secret.
+    pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the tier of an API key could not be looked up: {}",
+            self.0
+        )
+    }
+}
+
+impl Error for ResolveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// A caller whose API key is known.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownCaller {
+    pub(crate) client: ClientId,
+    pub(crate) key: KnownKey,
+}
+
+/// API keys and their tiers in a table.
+///
+/// ```
+/// use ratelimit::{RateLimiter, StaticTiers};
+///
+/// let limiter = RateLimiter::builder()
+///     .tiers(StaticTiers::new([("k-alice", "pro"), ("k-ci", "internal")]))
+///     .build()?;
+/// # Ok::<(), ratelimit::BuildError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct StaticTiers(HashMap<Box<[u8]>, KnownCaller>);
+
+impl StaticTiers {
+    /// A table of (API key, tier) pairs.
+    pub fn new<K, T>(keys: impl IntoIterator<Item = (K, T)>) -> Self
+    where
+        K: AsRef<[u8]>,
+        T: Into<Arc<str>>,
+    {
+        let entry = |(key, tier): (K, T)| {
+            let key = key.as_ref();
+            let known = KnownCaller {
+                client: ClientId::api_key(key),
+                key: KnownKey::on_tier(tier),
+            };
+            (Box::from(key), known)
+        };
+        Self(keys.into_iter().map(entry).collect())
+    }
+
+    pub(crate) fn get(&self, key: ApiKey<'_>) -> Option<KnownCaller> {
+        self.0.get(key.as_bytes()).cloned()
+    }
+}
+
+impl fmt::Debug for StaticTiers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StaticTiers({} keys)", self.0.len())
+    }
+}

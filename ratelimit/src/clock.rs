@@ -1,0 +1,115 @@
+//! The time that limits are counted in.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// A source of time: microseconds since an instant of its choice.
+///
+/// Its users count on nothing but the differences; should it step back, no client is locked out for
+/// longer than its quota's window, and none gets more than its quota again.
+pub trait Clock: Send + Sync + 'static {
+    /// Microseconds since the clock's own beginning.
+    fn now_micros(&self) -> u64;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now_micros(&self) -> u64 {
+        (**self).now_micros()
+    }
+}
+
+/// The machine's monotonic clock, which no change of the date moves.
+#[derive(Clone, Copy, Debug)]
+pub struct MonotonicClock {
+    // In the past, so that no state lies before the clock's beginning.
+    start: Instant,
+}
+
+impl MonotonicClock {
+    /// A clock that begins now.
+    pub fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Default for MonotonicClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for MonotonicClock {
+    fn now_micros(&self) -> u64 {
+        // 2^64 microseconds are 584,000 years.
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A clock that stands still until it is moved, so that a test need not sleep.
+///
+/// ```
+/// use std::time::Duration;
+/// use ratelimit::{Clock, ManualClock};
+///
+/// let clock = ManualClock::new();
+/// let before = clock.now_micros();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now_micros() - before, 60_000_000);
+/// ```
+#[derive(Clone)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    /// A clock that shows some time and stands still. Its clones are the same clock.
+    pub fn new() -> Self {
+        // Not 0: a test may want to step back as well.
+        Self::at(Duration::from_secs(1_000_000_000))
+    }
+
+    /// A clock that stands at `time` since its beginning.
+    pub fn at(time: Duration) -> Self {
+        Self(Arc::new(AtomicU64::new(micros(time))))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(micros(by), Ordering::SeqCst);
+    }
+
+    /// Sets the clock to `time` since its beginning, be it in the past or in the future.
+    pub fn set(&self, time: Duration) {
+        self.0.store(micros(time), Ordering::SeqCst);
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now_micros(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ManualClock")
+            .field(&Duration::from_micros(self.now_micros()))
+            .finish()
+    }
+}

@@ -1,0 +1,139 @@
+//! The answer to a request over the limit.
+
+use std::{fmt, time::Duration};
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use serde_json::json;
+
+use super::headers::{self, whole_seconds};
+use crate::{
+    limiter::RateLimitStatus,
+    policy::{Policy, Tier},
+};
+
+/// A request over the limit, as a response: 429 with a problem document ([RFC 9457]).
+///
+/// Beside the members of a problem it has `"error": "Rate limit exceeded"` and the figures of the
+/// headers; its type and `violated-policies` are those that the [draft of the rate-limit headers]
+/// registers. It must not be cached, and says so ([RFC 6585]).
+///
+/// ```json
+/// {
+///   "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+///   "title": "Too Many Requests",
+///   "status": 429,
+///   "detail": "60 requests per 60s are allowed on the tier free. Try again in 12 seconds.",
+///   "error": "Rate limit exceeded",
+///   "violated-policies": ["my_app::search"],
+///   "tier": "free",
+///   "limit": 60,
+///   "remaining": 0,
+///   "retry_after": 12,
+///   "reset": 60
+/// }
+/// ```
+///
+/// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+/// [RFC 6585]: https://www.rfc-editor.org/rfc/rfc6585#section-4
+/// [draft of the rate-limit headers]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimitExceeded {
+    status: RateLimitStatus,
+    limit: u32,
+    remaining: u32,
+    reset: Duration,
+}
+
+impl RateLimitExceeded {
+    /// The answer to a request with this status; `None` where it was allowed.
+    pub fn new(status: RateLimitStatus) -> Option<Self> {
+        if status.is_allowed() {
+            return None;
+        }
+        Some(Self {
+            status,
+            limit: status.limit()?,
+            remaining: status.remaining()?,
+            reset: status.reset_after()?,
+        })
+    }
+
+    /// The policy whose limit it is.
+    pub fn policy(&self) -> &'static Policy {
+        self.status.policy()
+    }
+
+    /// The caller's tier.
+    pub fn tier(&self) -> &'static Tier {
+        self.status.tier()
+    }
+
+    /// Requests per window.
+    pub fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// How many requests of cost 1 would be admitted: more than 0 only where this one costs more.
+    pub fn remaining(&self) -> u32 {
+        self.remaining
+    }
+
+    /// How long until this same request would be admitted; `None` if it never will be, because it
+    /// costs more than the quota can hold.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.status.retry_after()
+    }
+
+    /// How long until the whole quota is available again.
+    pub fn reset(&self) -> Duration {
+        self.reset
+    }
+}
+
+impl fmt::Display for RateLimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tier = self.tier();
+        if let Some(quota) = tier.quota() {
+            write!(
+                f,
+                "{} requests per {:?} are allowed on the tier {}.",
+                quota.limit(),
+                quota.per(),
+                tier.name()
+            )?;
+        }
+        match self.retry_after().map(whole_seconds) {
+            Some(1) => f.write_str(" Try again in 1 second."),
+            Some(seconds) => write!(f, " Try again in {seconds} seconds."),
+            None => f.write_str(" This request costs more than that."),
+        }
+    }
+}
+
+impl std::error::Error for RateLimitExceeded {}
+
+impl IntoResponse for RateLimitExceeded {
+    fn into_response(self) -> Response {
+        let problem = json!({
+            "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+            "title": "Too Many Requests",
+            "status": StatusCode::TOO_MANY_REQUESTS.as_u16(),
+            "detail": self.to_string(),
+            "error": "Rate limit exceeded",
+            "violated-policies": [self.policy().name()],
+            "tier": self.tier().name(),
+            "limit": self.limit,
+            "remaining": self.remaining,
+            "retry_after": self.retry_after().map(whole_seconds),
+            "reset": whole_seconds(self.reset),
+        });
+        let mut response = (StatusCode::TOO_MANY_REQUESTS, problem.to_string()).into_response();
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers::write(&self.status, response.headers_mut());
+        response
+    }
+}

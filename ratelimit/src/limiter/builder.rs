@@ -1,0 +1,296 @@
+//! From settings to a limiter, or to an error that says which setting is wrong.
+
+use std::{env, fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{Inner, Notice, Outage, RateLimiter, Tiers};
+#[cfg(feature = "redis")]
+use crate::store::redis::{ConnectError, RedisStore};
+use crate::{
+    client::{
+        CacheSettings, ForwardedHeader, StaticTiers, TierCache, TierResolver, TrustedProxies,
+    },
+    clock::{Clock, MonotonicClock},
+    store::{AnyStore, MemoryStore, Store},
+};
+
+/// The settings of a limiter; see [`RateLimiter::builder`].
+#[must_use = "it does nothing until build() is called"]
+#[derive(Default)]
+pub struct Builder {
+    store: Option<AnyStore>,
+    tiers: TierSetting,
+    tier_ttl: Option<(Duration, Duration)>,
+    tier_cache_capacity: Option<usize>,
+    proxies: Vec<String>,
+    forwarded: Option<ForwardedHeader>,
+}
+
+#[derive(Default)]
+enum TierSetting {
+    /// Redis if the store is Redis, else nobody.
+    #[default]
+    FromStore,
+    Static(StaticTiers),
+    Resolver(MakeCache),
+}
+
+/// Puts a cache before a resolver, once its settings are known.
+type MakeCache = Box<dyn FnOnce(CacheSettings, Arc<dyn Clock>) -> TierCache + Send>;
+
+/// Why a limiter cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A trusted proxy is neither an address nor a network.
+    #[error(
+        "trusted_proxies: {0:?} is neither an IP address such as 10.0.0.1 nor a network such as 10.0.0.0/8"
+    )]
+    TrustedProxy(String),
+    /// The proxies' header was chosen, but no proxy is trusted, so it would not be read.
+    #[error("forwarded_header has no effect without trusted_proxies: say which proxies set it")]
+    ForwardedWithoutProxies,
+    /// The cache of tiers was set up, but tiers come from a table or from nowhere.
+    #[error(
+        "tier_ttl and tier_cache_capacity have no effect unless tiers come from Redis or from a tier_resolver: leave them out"
+    )]
+    CacheWithoutResolver,
+    /// A cache that would hold nothing.
+    #[error("tier_cache_capacity must be at least 1 key")]
+    EmptyCache,
+    /// `REDIS_URL` is not text.
+    #[error("the environment variable REDIS_URL is not valid Unicode")]
+    RedisUrlNotUnicode,
+    /// `REDIS_URL` is set, but the crate was built without Redis.
+    #[cfg(not(feature = "redis"))]
+    #[error("REDIS_URL is set, but ratelimit was built without its feature `redis`")]
+    WithoutRedis,
+    /// Redis cannot be connected to.
+    #[cfg(feature = "redis")]
+    #[error("REDIS_URL: {0}")]
+    Redis(#[from] ConnectError),
+}
+
+impl Builder {
+    /// Where the state of the limits lives: a [`MemoryStore`] (if not set), a `RedisStore`, or a
+    /// [`Store`] of one's own.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(store.erase());
+        self
+    }
+
+    /// API keys and their tiers, in a table.
+    pub fn tiers(mut self, tiers: StaticTiers) -> Self {
+        self.tiers = TierSetting::Static(tiers);
+        self
+    }
+
+    /// Who is asked for the tier of an API key. A limiter with a `RedisStore` asks that Redis if
+    /// not set.
+    pub fn tier_resolver(mut self, resolver: impl TierResolver) -> Self {
+        self.tiers = TierSetting::Resolver(Box::new(|settings, clock| {
+            TierCache::new(resolver, settings, clock)
+        }));
+        self
+    }
+
+    /// How long the tier of a key is gone by before it is asked for again, and how long it is
+    /// remembered that a key is unknown; 30 and 5 seconds if not set.
+    pub fn tier_ttl(mut self, known: Duration, unknown: Duration) -> Self {
+        self.tier_ttl = Some((known, unknown));
+        self
+    }
+
+    /// How many keys' tiers are remembered; 50,000 if not set.
+    pub fn tier_cache_capacity(mut self, keys: usize) -> Self {
+        self.tier_cache_capacity = Some(keys);
+        self
+    }
+
+    /// The load balancers and proxies, as addresses or networks, whose word is taken for whom they
+    /// speak. Without any the client is always the socket's peer.
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.proxies.extend(proxies.into_iter().map(Into::into));
+        self
+    }
+
+    /// The header in which the trusted proxies say so; `X-Forwarded-For` if not set.
+    pub fn forwarded_header(mut self, header: ForwardedHeader) -> Self {
+        self.forwarded = Some(header);
+        self
+    }
+
+    /// Builds the limiter.
+    ///
+    /// # Errors
+    ///
+    /// A setting is wrong, or has no effect without another.
+    pub fn build(self) -> Result<RateLimiter, BuildError> {
+        let store = self
+            .store
+            .unwrap_or_else(|| AnyStore::Memory(MemoryStore::new()));
+        let clock: Arc<dyn Clock> = if let AnyStore::Memory(memory) = &store {
+            // One time for all, so that a test that moves the one has moved the other.
+            memory.clock()
+        } else {
+            Arc::new(MonotonicClock::new())
+        };
+
+        let set_up = self.tier_ttl.is_some() || self.tier_cache_capacity.is_some();
+        let settings = cache_settings(self.tier_ttl, self.tier_cache_capacity)?;
+        let tiers = match (self.tiers, &store) {
+            (TierSetting::Static(tiers), _) => Tiers::Static(tiers),
+            (TierSetting::Resolver(make), _) => Tiers::Resolver(make(settings, clock.clone())),
+            #[cfg(feature = "redis")]
+            (TierSetting::FromStore, AnyStore::Redis(redis)) => {
+                Tiers::Resolver(TierCache::new(redis.tiers(), settings, clock.clone()))
+            }
+            (TierSetting::FromStore, _) => Tiers::Nobody,
+        };
+        if set_up && !matches!(tiers, Tiers::Resolver(_)) {
+            return Err(BuildError::CacheWithoutResolver);
+        }
+
+        if self.forwarded.is_some() && self.proxies.is_empty() {
+            return Err(BuildError::ForwardedWithoutProxies);
+        }
+        let networks = self.proxies.into_iter().map(network);
+        let proxies = TrustedProxies {
+            networks: networks.collect::<Result<_, _>>()?,
+            header: self.forwarded.unwrap_or_default(),
+        };
+        Ok(RateLimiter(Arc::new(Inner::new(
+            store, tiers, proxies, clock,
+        ))))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither store nor keys: they may hold secrets.
+        f.debug_struct("Builder")
+            .field("tier_ttl", &self.tier_ttl)
+            .field("tier_cache_capacity", &self.tier_cache_capacity)
+            .field("trusted_proxies", &self.proxies)
+            .field("forwarded_header", &self.forwarded)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(super) fn new(
+        store: AnyStore,
+        tiers: Tiers,
+        proxies: TrustedProxies,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store,
+            local: MemoryStore::new(),
+            outage: Outage::default(),
+            tiers,
+            proxies,
+            clock,
+            no_peer: Notice::default(),
+            no_tiers: Notice::default(),
+        }
+    }
+}
+
+impl RateLimiter {
+    /// A limiter as the environment says: with `REDIS_URL` set, its state and the tiers of API keys
+    /// are in that Redis; without, limits are kept in memory.
+    ///
+    /// # Errors
+    ///
+    /// `REDIS_URL` cannot be read, or nobody answers there.
+    pub async fn from_env() -> Result<Self, BuildError> {
+        Self::builder().store_from_env().await?.build()
+    }
+}
+
+impl Builder {
+    /// With `REDIS_URL` set, keeps state in that Redis; without, changes nothing.
+    ///
+    /// ```no_run
+    /// # async fn app() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ratelimit::RateLimiter;
+    ///
+    /// RateLimiter::builder()
+    ///     .trusted_proxies(["10.0.0.0/8"])
+    ///     .store_from_env()
+    ///     .await?
+    ///     .build()?
+    ///     .install()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `REDIS_URL` cannot be read, or nobody answers there.
+    #[cfg(feature = "redis")]
+    pub async fn store_from_env(self) -> Result<Self, BuildError> {
+        match redis_url()? {
+            Some(url) => Ok(self.store(RedisStore::connect(&url).await?)),
+            None => Ok(self),
+        }
+    }
+
+    /// With `REDIS_URL` set it is an error, since this crate was built without Redis; without,
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `REDIS_URL` is set.
+    #[cfg(not(feature = "redis"))]
+    #[expect(
+        clippy::unused_async,
+        reason = "the same signature with and without Redis"
+    )]
+    pub async fn store_from_env(self) -> Result<Self, BuildError> {
+        match redis_url()? {
+            Some(_) => Err(BuildError::WithoutRedis),
+            None => Ok(self),
+        }
+    }
+}
+
+fn redis_url() -> Result<Option<String>, BuildError> {
+    match env::var("REDIS_URL") {
+        // Set to nothing is how some environments say "not set".
+        Ok(url) => Ok((!url.is_empty()).then_some(url)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(BuildError::RedisUrlNotUnicode),
+    }
+}
+
+fn cache_settings(
+    ttl: Option<(Duration, Duration)>,
+    capacity: Option<usize>,
+) -> Result<CacheSettings, BuildError> {
+    let mut settings = CacheSettings::default();
+    if let Some((known, unknown)) = ttl {
+        settings.known_for = known;
+        settings.unknown_for = unknown;
+    }
+    match capacity {
+        Some(0) => return Err(BuildError::EmptyCache),
+        Some(capacity) => settings.capacity = capacity,
+        None => {}
+    }
+    Ok(settings)
+}
+
+fn network(text: String) -> Result<IpNet, BuildError> {
+    let address = |text: &str| {
+        text.parse()
+            .ok()
+            .map(|ip: IpAddr| IpNet::from(ip.to_canonical()))
+    };
+    text.parse()
+        .ok()
+        .or_else(|| address(&text))
+        .ok_or(BuildError::TrustedProxy(text))
+}

@@ -1,0 +1,16 @@
+//! What is worth saying once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Says something the first time, and nothing after that.
+#[derive(Default)]
+pub(super) struct Notice(AtomicBool);
+
+impl Notice {
+    pub(super) fn once(&self, say: impl FnOnce()) {
+        // Read first: what is said already must not cost the next requests a write.
+        if !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed) {
+            say();
+        }
+    }
+}

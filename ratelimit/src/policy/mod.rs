@@ -1,0 +1,285 @@
+//! What is allowed: a [`Policy`] is a named set of tiers, each with a [`Quota`], and says by what
+//! a client is recognised and how its requests are counted.
+//!
+//! All of it can be written in a `static`, which is what `#[rate_limit(…)]` emits; a policy that
+//! cannot work is then a compile error.
+//!
+//! ```
+//! use http::HeaderName;
+//! use ratelimit::{Algorithm, Policy, Quota, Tier};
+//!
+//! static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+//! static SEARCH: Policy = Policy::new(
+//!     "search",
+//!     Algorithm::TokenBucket,
+//!     &[
+//!         Tier::new("free", Quota::per_minute(60).with_burst(20)),
+//!         Tier::new("pro", Quota::per_minute(600).with_burst(20)),
+//!         Tier::unlimited("internal"),
+//!     ],
+//! )
+//! .with_tier_header(&API_KEY);
+//!
+//! assert_eq!(SEARCH.tier("pro").name(), "pro");
+//! assert_eq!(SEARCH.tier("a tier that is not declared").name(), "free");
+//! ```
+
+mod algorithm;
+mod fnv;
+mod key;
+mod quota;
+mod tier;
+
+pub(crate) use self::quota::TICKS_PER_MICRO;
+pub use self::{
+    algorithm::Algorithm,
+    key::Key,
+    quota::{Quota, QuotaError, window},
+    tier::Tier,
+};
+
+use http::HeaderName;
+
+/// The tier of callers whose tier is not known, where a policy names no other.
+const DEFAULT_TIER: &str = "free";
+
+/// A named limit: its tiers, its algorithm, and what shares a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    name: &'static str,
+    algorithm: Algorithm,
+    tiers: &'static [Tier],
+    default_tier: usize,
+    tier_header: Option<&'static HeaderName>,
+    key: Key,
+    cost: u32,
+    id: u64,
+}
+
+impl Policy {
+    /// A policy with these tiers; each client has a bucket of its own by IP address.
+    ///
+    /// Callers without a tier get the tier named `free`, or the first where none is.
+    ///
+    /// # Panics
+    ///
+    /// There is no tier, two tiers have one name, or a tier has a burst of its own though the
+    /// algorithm is not the token bucket. In a `const` or `static` that is a compile error.
+    #[track_caller]
+    pub const fn new(name: &'static str, algorithm: Algorithm, tiers: &'static [Tier]) -> Self {
+        assert!(!tiers.is_empty(), "ratelimit: a policy needs a tier");
+        let mut i = 0;
+        while i < tiers.len() {
+            assert!(
+                matches!(find(tiers, tiers[i].name()), Some(first) if first == i),
+                "ratelimit: two tiers of a policy have one name"
+            );
+            if let Some(quota) = tiers[i].quota() {
+                assert!(
+                    matches!(algorithm, Algorithm::TokenBucket) || quota.burst() == quota.limit(),
+                    "ratelimit: only the token bucket has a burst"
+                );
+            }
+            i += 1;
+        }
+        let default_tier = match find(tiers, DEFAULT_TIER) {
+            Some(i) => i,
+            None => 0,
+        };
+        Self {
+            name,
+            algorithm,
+            tiers,
+            default_tier,
+            tier_header: None,
+            key: Key::Ip,
+            cost: 1,
+            id: fnv::hash(
+                fnv::hash(fnv::SEED, name.as_bytes()),
+                algorithm.name().as_bytes(),
+            ),
+        }
+    }
+
+    /// Callers without a tier get the tier named `name`.
+    ///
+    /// # Panics
+    ///
+    /// No tier of the policy has that name. In a `const` or `static` that is a compile error.
+    #[track_caller]
+    #[must_use]
+    pub const fn with_default_tier(self, name: &str) -> Self {
+        let Some(default_tier) = find(self.tiers, name) else {
+            panic!("ratelimit: the default tier is not one of the policy's tiers");
+        };
+        Self {
+            default_tier,
+            ..self
+        }
+    }
+
+    /// The caller's API key is in this header: it says the tier, and each known key has a bucket of
+    /// its own.
+    #[must_use]
+    pub const fn with_tier_header(self, header: &'static HeaderName) -> Self {
+        Self {
+            tier_header: Some(header),
+            key: Key::ApiKey,
+            ..self
+        }
+    }
+
+    /// What shares a bucket. Call it after [`with_tier_header`](Self::with_tier_header), which sets
+    /// [`Key::ApiKey`].
+    #[must_use]
+    pub const fn with_key(self, key: Key) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Each request counts as `cost` requests.
+    ///
+    /// # Panics
+    ///
+    /// The cost is 0, or a tier could never admit it. In a `const` or `static` that is a compile
+    /// error.
+    #[track_caller]
+    #[must_use]
+    pub const fn with_cost(self, cost: u32) -> Self {
+        assert!(cost > 0, "ratelimit: a cost must be at least 1");
+        let mut i = 0;
+        while i < self.tiers.len() {
+            if let Some(quota) = self.tiers[i].quota() {
+                assert!(
+                    cost <= self.algorithm.capacity(&quota),
+                    "ratelimit: the cost is more than a tier can ever admit"
+                );
+            }
+            i += 1;
+        }
+        Self { cost, ..self }
+    }
+
+    /// The policy's name: its identity in store keys and in answers.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How requests are counted.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Every tier, as declared.
+    pub const fn tiers(&self) -> &'static [Tier] {
+        self.tiers
+    }
+
+    /// The tier for callers without a tier, and for tiers that this policy does not declare.
+    pub const fn default_tier(&self) -> &'static Tier {
+        &self.tiers[self.default_tier]
+    }
+
+    /// The tier with this name, or the default one.
+    pub fn tier(&self, name: &str) -> &'static Tier {
+        self.tiers
+            .iter()
+            .find(|tier| tier.name() == name)
+            .unwrap_or(self.default_tier())
+    }
+
+    /// The header that carries the API key, if callers have tiers by API key.
+    pub const fn tier_header(&self) -> Option<&'static HeaderName> {
+        self.tier_header
+    }
+
+    /// What shares a bucket.
+    pub const fn key(&self) -> Key {
+        self.key
+    }
+
+    /// How many requests one request counts as.
+    pub const fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// Tells this policy from every policy with another name or algorithm.
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+const fn find(tiers: &[Tier], name: &str) -> Option<usize> {
+    let mut i = 0;
+    while i < tiers.len() {
+        if same(tiers[i].name().as_bytes(), name.as_bytes()) {
+            return Some(i);
+        }
+        i += 1;
+    }
+    None
+}
+
+/// `a == b`, which is not `const` yet.
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIERS: &[Tier] = &[
+        Tier::new("pro", Quota::per_minute(600)),
+        Tier::new("free", Quota::per_minute(60)),
+        Tier::unlimited("internal"),
+    ];
+
+    #[test]
+    fn an_undeclared_tier_is_the_default_one() {
+        let policy = Policy::new("p", Algorithm::SlidingWindow, TIERS);
+        assert_eq!(policy.tier("pro").name(), "pro");
+        assert_eq!(policy.tier("platinum").name(), "free");
+        let policy = policy.with_default_tier("internal");
+        assert_eq!(policy.tier("platinum").name(), "internal");
+        assert_eq!(
+            Policy::new("p", Algorithm::SlidingWindow, &TIERS[..1])
+                .default_tier()
+                .name(),
+            "pro",
+            "without a tier named free, the first is the default"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "only the token bucket has a burst")]
+    fn a_burst_without_token_bucket_is_refused() {
+        const BURSTY: &[Tier] = &[Tier::new("free", Quota::per_minute(60).with_burst(20))];
+        let _ = Policy::new("p", Algorithm::FixedWindow, BURSTY);
+    }
+
+    #[test]
+    #[should_panic(expected = "more than a tier can ever admit")]
+    fn a_cost_above_the_smallest_capacity_is_refused() {
+        let _ = Policy::new("p", Algorithm::SlidingWindow, TIERS).with_cost(61);
+    }
+
+    #[test]
+    #[should_panic(expected = "have one name")]
+    fn one_name_for_two_tiers_is_refused() {
+        const TWICE: &[Tier] = &[
+            Tier::new("free", Quota::per_minute(60)),
+            Tier::unlimited("free"),
+        ];
+        let _ = Policy::new("p", Algorithm::SlidingWindow, TWICE);
+    }
+}

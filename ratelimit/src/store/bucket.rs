@@ -1,0 +1,201 @@
+//! One client's account under one tier of one policy.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
+
+use crate::{
+    client::ClientId,
+    policy::{Algorithm, Policy, Quota, Tier},
+};
+
+/// One client's account under one tier of one policy: what a [`Store`](crate::Store) keeps a state
+/// for.
+///
+/// Two buckets are one and the same if client, policy name, tier name, algorithm and quota are. A
+/// new release with another quota begins with new buckets, so that while it is rolled out the old
+/// and the new processes do not read each other's state as their own.
+///
+/// Its `Display` is a name for the bucket in a store that several processes share. It begins with
+/// the client in braces, which makes all of a client's buckets one hash slot of Redis Cluster:
+/// `{ip:203.0.113.7}:search:free:token_bucket:60/60s:20`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    policy: &'static Policy,
+    tier: &'static Tier,
+    quota: Quota,
+    client: ClientId,
+}
+
+impl Bucket {
+    /// The account of `client` under `tier`; `None` where the tier is not limited and so has none.
+    pub fn new(policy: &'static Policy, tier: &'static Tier, client: ClientId) -> Option<Self> {
+        Some(Self {
+            policy,
+            tier,
+            quota: tier.quota()?,
+            client,
+        })
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &'static Policy {
+        self.policy
+    }
+
+    /// The tier.
+    pub fn tier(&self) -> &'static Tier {
+        self.tier
+    }
+
+    /// How requests are counted.
+    pub fn algorithm(&self) -> Algorithm {
+        self.policy.algorithm()
+    }
+
+    /// What the client may do.
+    pub fn quota(&self) -> Quota {
+        self.quota
+    }
+
+    /// Whose account it is.
+    pub fn client(&self) -> ClientId {
+        self.client
+    }
+
+    /// The bucket in a fixed few bytes, for tables within one process.
+    ///
+    /// Policy, tier and quota are in it as two 64-bit hashes, which the compiler has computed. All
+    /// that is hashed there comes from the application's own source.
+    pub(crate) fn key(&self) -> BucketKey {
+        BucketKey {
+            rule: (self.policy.id(), self.tier.id()),
+            client: self.client,
+        }
+    }
+}
+
+/// See [`Bucket::key`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BucketKey {
+    rule: (u64, u64),
+    client: ClientId,
+}
+
+impl PartialEq for Bucket {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Bucket {}
+
+impl Hash for Bucket {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{{{}}}:{}:{}:{}:{}/",
+            self.client,
+            self.policy.name(),
+            self.tier.name(),
+            self.algorithm().name(),
+            self.quota.limit(),
+        )?;
+        match self.quota.per_micros() {
+            per if per % 1_000_000 == 0 => write!(f, "{}s", per / 1_000_000)?,
+            per => write!(f, "{per}us")?,
+        }
+        if self.algorithm() == Algorithm::TokenBucket {
+            write!(f, ":{}", self.quota.burst())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    static SEARCH: Policy = Policy::new(
+        "search",
+        Algorithm::TokenBucket,
+        &[
+            Tier::new("free", Quota::per_minute(60).with_burst(20)),
+            Tier::new("pro", Quota::per_minute(600).with_burst(20)),
+            Tier::unlimited("internal"),
+        ],
+    );
+    static BRIEF: Policy = Policy::new(
+        "brief",
+        Algorithm::FixedWindow,
+        &[Tier::new(
+            "free",
+            Quota::new(5, Duration::from_millis(1_500)),
+        )],
+    );
+
+    fn bucket(policy: &'static Policy, tier: &str, client: ClientId) -> Option<Bucket> {
+        Bucket::new(policy, policy.tier(tier), client)
+    }
+
+    #[test]
+    fn the_name_says_whose_it_is_and_what_counts() {
+        let client = ClientId::ip([203, 0, 113, 7].into());
+        let free = bucket(&SEARCH, "free", client).expect("limited");
+        assert_eq!(
+            free.to_string(),
+            "{ip:203.0.113.7}:search:free:token_bucket:60/60s:20"
+        );
+        let brief = bucket(&BRIEF, "free", ClientId::EVERYBODY).expect("limited");
+        assert_eq!(
+            brief.to_string(),
+            "{everybody}:brief:free:fixed_window:5/1500000us"
+        );
+        assert_eq!(bucket(&SEARCH, "internal", client), None);
+    }
+
+    #[test]
+    fn client_policy_tier_algorithm_and_quota_tell_buckets_apart() {
+        static SLIDING: Policy = Policy::new(
+            "brief",
+            Algorithm::SlidingWindow,
+            &[Tier::new(
+                "free",
+                Quota::new(5, Duration::from_millis(1_500)),
+            )],
+        );
+        static SIX: Policy = Policy::new(
+            "brief",
+            Algorithm::FixedWindow,
+            &[Tier::new(
+                "free",
+                Quota::new(6, Duration::from_millis(1_500)),
+            )],
+        );
+        let client = ClientId::ip([203, 0, 113, 7].into());
+        let all = [
+            bucket(&SEARCH, "free", client),
+            bucket(&SEARCH, "pro", client),
+            bucket(&SEARCH, "free", ClientId::EVERYBODY),
+            bucket(&BRIEF, "free", client),
+            bucket(&SLIDING, "free", client),
+            bucket(&SIX, "free", client),
+        ];
+        for (i, a) in all.iter().enumerate() {
+            for (j, b) in all.iter().enumerate() {
+                assert_eq!(a == b, i == j, "{a:?} {b:?}");
+                let name = |bucket: &Option<Bucket>| bucket.map(|bucket| bucket.to_string());
+                assert_eq!(name(a) == name(b), i == j);
+            }
+        }
+    }
+}

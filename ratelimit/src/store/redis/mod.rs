@@ -1,0 +1,176 @@
+//! The Redis store: one atomic script call per check, shared by every process that asks.
+//!
+//! Each algorithm is a Lua script in `scripts/`. It reads the bucket's state, decides, writes, and
+//! returns the time and the state that it found; from these the same arithmetic that every store
+//! uses works out what to tell the client. The time is the Redis server's, so that the processes'
+//! clocks need not agree.
+
+mod connection;
+mod script;
+mod tiers;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use self::{connection::ConnectError, tiers::RedisTiers};
+use self::{connection::Connections, script::Scripts};
+use super::{AnyStore, Bucket, Store, StoreError};
+use crate::{algorithm::Decision, clock::Clock};
+
+/// Keeps the state of buckets in Redis (6.2 or newer) or Valkey, shared by all processes.
+///
+/// A check is one round trip and one atomic script. Every key expires as soon as it says nothing
+/// any more. Its clones are the same store, with the same connections.
+///
+/// ```no_run
+/// # async fn app() -> Result<(), Box<dyn std::error::Error>> {
+/// use ratelimit::{RateLimiter, RedisStore};
+///
+/// let redis = RedisStore::connect("redis://127.0.0.1:6379").await?;
+/// RateLimiter::builder().store(redis).build()?.install()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisStore {
+    connections: Arc<Connections>,
+    scripts: Arc<Scripts>,
+    prefix: Arc<str>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+/// How to connect to Redis; see [`RedisStore::builder`].
+#[derive(Clone)]
+pub struct RedisStoreBuilder {
+    url: String,
+    prefix: String,
+    connections: usize,
+    timeout: Duration,
+    connect_timeout: Duration,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl RedisStore {
+    /// Connects to the Redis at this URL: `redis://[user:password@]host[:port][/database]`.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be read, or no connection comes about within two seconds. No password is in
+    /// the error.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::builder(url).connect().await
+    }
+
+    /// Connects to the Redis at this URL, with other than the usual settings.
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder {
+            url: url.into(),
+            prefix: "ratelimit:".to_owned(),
+            connections: 4,
+            timeout: Duration::from_millis(100),
+            connect_timeout: Duration::from_secs(2),
+            clock: None,
+        }
+    }
+
+    /// The tiers of API keys, read through the same connections. It is what a limiter with this
+    /// store asks if it is given no other resolver.
+    pub fn tiers(&self) -> RedisTiers {
+        RedisTiers::new(self.connections.clone())
+    }
+}
+
+impl RedisStoreBuilder {
+    /// What the names of all keys begin with; `ratelimit:` if not set.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How many connections the checks are spread over, each of which carries any number of them at
+    /// once; 4 if not set, and at least 1.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections.max(1);
+        self
+    }
+
+    /// How long a check waits for Redis; 100 ms if not set.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long a connection may take to come about; 2 s if not set. A check waits no longer for
+    /// one than its own [`timeout`](Self::timeout).
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Counts in the time of this clock instead of the Redis server's, for tests that need not wait.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStore::connect`].
+    pub async fn connect(self) -> Result<RedisStore, ConnectError> {
+        let connections = Connections::open(
+            &self.url,
+            self.connections,
+            self.timeout,
+            self.connect_timeout,
+        )
+        .await?;
+        let scripts = Scripts::new();
+        scripts.load(&connections).await?;
+        Ok(RedisStore {
+            connections: Arc::new(connections),
+            scripts: Arc::new(scripts),
+            prefix: self.prefix.into(),
+            clock: self.clock,
+        })
+    }
+}
+
+impl Store for RedisStore {
+    async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        let key = format!("{}{bucket}", self.prefix);
+        let now = self.clock.as_ref().map(Clock::now_micros);
+        self.scripts
+            .run(&self.connections, bucket, &key, cost, now)
+            .await
+    }
+
+    fn erase(self) -> AnyStore {
+        AnyStore::Redis(self)
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("server", &self.connections.server())
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RedisStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the URL: it may hold a password.
+        f.debug_struct("RedisStoreBuilder")
+            .field("prefix", &self.prefix)
+            .field("connections", &self.connections)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

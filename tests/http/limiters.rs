@@ -1,0 +1,191 @@
+//! Which limiter decides, and what one cannot be built from.
+
+use std::{
+    net::TcpListener,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use axum::{Extension, Router, routing::get};
+use ratelimit::{
+    ConnectError, ForwardedHeader, KnownKey, RateLimiter, RedisStore, ResolveError, StaticTiers,
+    TierResolver, rate_limit,
+};
+use ratelimit_tests::{App, RedisServer};
+
+#[rate_limit(limit = 2, name = "limited")]
+async fn limited() {}
+
+fn limiter() -> RateLimiter {
+    RateLimiter::builder()
+        .build()
+        .expect("nothing is wrong with it")
+}
+
+#[tokio::test]
+async fn a_router_with_its_own_limiter_has_its_own_buckets() {
+    let router = || Router::new().route("/", get(limited));
+    let app = App::start(
+        Router::new()
+            .nest("/a", router().layer(Extension(limiter())))
+            .nest("/b", router().layer(Extension(limiter())))
+            .nest("/c", router())
+            .nest("/d", router()),
+    )
+    .await;
+    for path in ["/a", "/b", "/c"] {
+        for status in [200, 200, 429] {
+            assert_eq!(app.status(path).await, status, "{path}");
+        }
+    }
+    assert_eq!(
+        app.status("/d").await,
+        429,
+        "it shares the limiter of the program with /c"
+    );
+    assert!(
+        limiter().install().is_err(),
+        "requests have been limited by another already"
+    );
+}
+
+struct Nobody;
+
+impl TierResolver for Nobody {
+    async fn resolve(&self, _: ratelimit::ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_wrong_setting_is_an_error_that_names_it() {
+    let cases = [
+        (
+            RateLimiter::builder().trusted_proxies(["10.0.0.0/8", "10.0.0.0/33"]),
+            "10.0.0.0/33",
+        ),
+        (
+            RateLimiter::builder().trusted_proxies(["localhost"]),
+            "localhost",
+        ),
+        (
+            RateLimiter::builder().forwarded_header(ForwardedHeader::Forwarded),
+            "trusted_proxies",
+        ),
+        (
+            RateLimiter::builder().tier_ttl(Duration::from_secs(1), Duration::from_secs(1)),
+            "tier_ttl",
+        ),
+        (
+            RateLimiter::builder()
+                .tiers(StaticTiers::new([("k", "pro")]))
+                .tier_cache_capacity(1),
+            "tier_cache_capacity",
+        ),
+        (
+            RateLimiter::builder()
+                .tier_resolver(Nobody)
+                .tier_cache_capacity(0),
+            "at least 1",
+        ),
+    ];
+    for (builder, named) in cases {
+        let error = builder.build().expect_err(named);
+        assert!(error.to_string().contains(named), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_be_reached_is_an_error_without_the_password() {
+    let url = "redis://user:hunter2@127.0.0.1:1";
+    let error = RedisStore::connect(url).await.expect_err("nobody listens");
+    assert!(matches!(error, ConnectError::Connect { .. }), "{error:?}");
+    let text = format!("{error} {error:?}");
+    assert!(
+        text.contains("127.0.0.1:1") && text.contains("refused"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"), "{text}");
+
+    for url in [
+        "",
+        "localhost:6379",
+        "http://127.0.0.1",
+        "redis://:hunter2@host:x",
+        "redis://h/x",
+    ] {
+        let error = RedisStore::connect(url).await.expect_err("not a URL");
+        assert!(
+            matches!(error, ConnectError::Url { .. }),
+            "{url}: {error:?}"
+        );
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("redis://127.0.0.1:6379"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    let server = RedisServer::shared();
+    let url = format!("redis://:hunter2@127.0.0.1:{}", server.port());
+    let error = RedisStore::connect(&url)
+        .await
+        .expect_err("it has no password");
+    assert!(
+        !format!("{error} {error:?}").contains("hunter2"),
+        "{error:?}"
+    );
+    let shown = format!(
+        "{:?} {:?}",
+        RedisStore::builder(&url),
+        RateLimiter::builder()
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_an_error_in_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("redis://{}", silent.local_addr().expect("bound"));
+    let begin = Instant::now();
+    let error = RedisStore::builder(url)
+        .connect_timeout(Duration::from_millis(200))
+        .connect()
+        .await
+        .expect_err("it says nothing");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{error}");
+    assert!(matches!(error, ConnectError::Connect { .. }), "{error:?}");
+}
+
+/// Runs a program of its own, since the environment and the limiter are the whole program's.
+fn from_env(redis_url: Option<&str>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_from_env"));
+    match redis_url {
+        Some(url) => command.env("REDIS_URL", url),
+        None => command.env_remove("REDIS_URL"),
+    };
+    command.output().expect("it runs")
+}
+
+#[test]
+fn the_environment_says_where_limits_are_kept() {
+    let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(text(&from_env(None)), "memory: true true false\n");
+    assert_eq!(text(&from_env(Some(""))), "memory: true true false\n");
+
+    let server = RedisServer::start();
+    let first = from_env(Some(&server.url()));
+    assert_eq!(text(&first), "redis: true true false\n", "{first:?}");
+    let second = from_env(Some(&server.url()));
+    assert_eq!(
+        text(&second),
+        "redis: false false false\n",
+        "processes share a limit"
+    );
+
+    let malformed = from_env(Some("redis//nonsense"));
+    assert!(
+        text(&malformed).starts_with("error: REDIS_URL: "),
+        "{malformed:?}"
+    );
+    let refused = from_env(Some("redis://127.0.0.1:1"));
+    assert!(text(&refused).contains("127.0.0.1:1"), "{refused:?}");
+}

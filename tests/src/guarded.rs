@@ -1,0 +1,76 @@
+//! A program that ends with the test that started it.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+/// A running program, in a directory of its own. It ends with this value or with the process,
+/// however that ends.
+#[derive(Debug)]
+pub struct Guarded {
+    guard: Child,
+    output: BufReader<ChildStdout>,
+}
+
+/// Runs a program until standard input closes, which it does when the test's process is gone.
+const GUARD: &str = r#"
+    directory=$(mktemp -d)
+    cd "$directory"
+    "$@" &
+    program=$!
+    # The program alone writes there, so that its end is seen.
+    exec >&-
+    read -r _
+    kill -9 "$program"
+    wait "$program" 2>/dev/null
+    rm -rf "$directory"
+"#;
+
+impl Guarded {
+    /// Starts a program with these arguments, and with these variables in its environment.
+    ///
+    /// # Panics
+    ///
+    /// There is no shell to start it with.
+    pub fn start(
+        program: impl AsRef<OsStr>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut guard = Command::new("sh")
+            .args(["-c", GUARD, "sh"])
+            .arg(program)
+            .args(arguments)
+            .env_clear()
+            .envs(env::vars_os().filter(|(name, _)| name != "REDIS_URL" && name != "PORT"))
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh starts");
+        let output = BufReader::new(guard.stdout.take().expect("piped"));
+        Self { guard, output }
+    }
+
+    /// The next line that it prints; `None` when it has ended.
+    ///
+    /// # Panics
+    ///
+    /// It prints something that is not text.
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.output.read_line(&mut line).expect("text");
+        (read > 0).then_some(line)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        // What waits for it may rely on it being gone.
+        let _ = self.guard.wait();
+    }
+}

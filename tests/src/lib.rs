@@ -1,0 +1,14 @@
+//! What the tests stand on: a real redis-server of their own, an app on a real socket, and policies
+//! made at run time.
+
+mod app;
+mod guarded;
+mod policies;
+mod redis_server;
+
+pub use self::{
+    app::{App, header},
+    guarded::Guarded,
+    policies::{ALGORITHMS, bucket, one_bucket, policy},
+    redis_server::RedisServer,
+};

@@ -1,0 +1,93 @@
+//! A redis-server of the test's own: on a free port, in a directory of its own, without the
+//! machine's configuration, and gone when the test is.
+
+use std::{net::TcpListener, sync::OnceLock};
+
+use crate::guarded::Guarded;
+
+/// A running redis-server. It ends with this value or with the process, however that ends.
+#[derive(Debug)]
+pub struct RedisServer {
+    // Held for its end.
+    _server: Guarded,
+    port: u16,
+}
+
+impl RedisServer {
+    /// Starts a server and waits until it accepts connections.
+    ///
+    /// # Panics
+    ///
+    /// There is no redis-server on the machine, or it does not start.
+    pub fn start() -> Self {
+        for _ in 0..20 {
+            if let Some(server) = Self::start_on(free_port()) {
+                return server;
+            }
+        }
+        panic!("redis-server found no free port in 20 attempts");
+    }
+
+    /// Starts a server on this port; `None` if somebody else has it.
+    ///
+    /// # Panics
+    ///
+    /// There is no redis-server on the machine, or it does not start.
+    pub fn start_on(port: u16) -> Option<Self> {
+        let arguments = ["--port", &port.to_string(), "--bind", "127.0.0.1"];
+        let nothing_saved = ["--save", "", "--appendonly", "no"];
+        let arguments = [arguments, nothing_saved].concat();
+        let mut server = Guarded::start("redis-server", &arguments, &[]);
+        let mut said = String::new();
+        while let Some(line) = server.line() {
+            if line.contains("Ready to accept connections") {
+                return Some(Self {
+                    _server: server,
+                    port,
+                });
+            }
+            if line.contains("Failed listening") {
+                return None;
+            }
+            said += &line;
+        }
+        panic!("redis-server did not start (is it installed? tests/run sees to it):\n{said}");
+    }
+
+    /// One server for all the tests of a binary that do not need one of their own.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<RedisServer> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL it is reached at.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// A plain connection to it.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be connected to.
+    pub async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        redis::Client::open(self.url())
+            .expect("a URL")
+            .get_multiplexed_async_connection()
+            .await
+            .expect("it accepts connections")
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("the loopback interface has free ports")
+        .port()
+}

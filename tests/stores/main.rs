@@ -1,0 +1,6 @@
+//! The stores: what every one of them promises, and what Redis makes of it.
+
+mod differential;
+mod exactness;
+mod redis_keys;
+mod retry_after;

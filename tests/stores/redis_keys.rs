@@ -1,0 +1,228 @@
+//! What is in Redis: how much, for how long, and under which name.
+
+use std::time::Duration;
+
+use ratelimit::{Algorithm, ClientId, ManualClock, Quota, RedisStore, Store};
+use ratelimit_tests::{ALGORITHMS, RedisServer, bucket, policy};
+use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
+
+async fn store(prefix: &str) -> (RedisStore, MultiplexedConnection) {
+    let server = RedisServer::shared();
+    let store = RedisStore::builder(server.url())
+        .prefix(prefix)
+        .connect()
+        .await
+        .expect("a redis-server");
+    (store, server.connection().await)
+}
+
+async fn keys(connection: &mut MultiplexedConnection, prefix: &str) -> Vec<String> {
+    connection
+        .keys(format!("{prefix}*"))
+        .await
+        .expect("the names of keys")
+}
+
+#[tokio::test]
+async fn a_log_of_600_entries_takes_8_kb_at_the_most() {
+    let (store, mut connection) = store("log:").await;
+    let policy = policy("log", Algorithm::SlidingWindow, Quota::per_hour(600));
+    let bucket = bucket(policy, 1);
+    let mut sizes = Vec::new();
+    for n in 1..=700 {
+        let decision = store.check(&bucket, 1).await.expect("a decision");
+        assert_eq!(decision.allowed, n <= 600);
+        if [1, 60, 600, 700].contains(&n) {
+            let size: u64 = cmd("MEMORY")
+                .arg("USAGE")
+                .arg(format!("log:{bucket}"))
+                .query_async(&mut connection)
+                .await
+                .expect("a size");
+            sizes.push((n, size));
+        }
+    }
+    let at = |n| sizes.iter().find(|(at, _)| *at == n).expect("measured").1;
+    assert!(at(600) <= 8 * 1024, "{sizes:?}");
+    assert_eq!(at(600), at(700), "denied requests are not recorded");
+    assert!(
+        at(1) < 300 && at(60) < 1_000,
+        "it grows with use: {sizes:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_ring_that_goes_round_and_grows_keeps_its_order() {
+    let mut connection = RedisServer::shared().connection().await;
+    let clock = ManualClock::new();
+    let store = RedisStore::builder(RedisServer::shared().url())
+        .prefix("ring:")
+        .clock(clock.clone())
+        .connect()
+        .await
+        .expect("a redis-server");
+    let policy = policy(
+        "ring",
+        Algorithm::SlidingWindow,
+        Quota::new(100, Duration::from_secs(10)),
+    );
+    let bucket = bucket(policy, 1);
+    // One a second never fills more than ten slots, however long it goes on.
+    for _ in 0..500 {
+        clock.advance(Duration::from_secs(1));
+        assert!(store.check(&bucket, 1).await.expect("a decision").allowed);
+    }
+    let length: usize = connection
+        .strlen(format!("ring:{bucket}"))
+        .await
+        .expect("a length");
+    assert!(length <= 20 + 16 * 8, "{length} bytes");
+    // Then as many as fit in, from the middle of the ring.
+    let mut admitted = 0;
+    while store.check(&bucket, 3).await.expect("a decision").allowed {
+        admitted += 3;
+    }
+    assert_eq!(admitted, 90);
+    clock.advance(Duration::from_secs(1));
+    let decision = store.check(&bucket, 1).await.expect("a decision");
+    assert!(decision.allowed, "the oldest of the ten has left");
+    assert_eq!(decision.remaining, 0);
+}
+
+#[tokio::test]
+async fn every_key_expires() {
+    let (store, mut connection) = store("expiry:").await;
+    for algorithm in ALGORITHMS {
+        let bucket = bucket(policy("expiry", algorithm, Quota::per_minute(10)), 1);
+        for _ in 0..12 {
+            store.check(&bucket, 1).await.expect("a decision");
+            for key in keys(&mut connection, "expiry:").await {
+                let ttl: i64 = connection.pttl(&key).await.expect("a time to live");
+                assert!((1..=60_002).contains(&ttl), "{key} lives for {ttl} ms");
+            }
+        }
+    }
+    assert_eq!(keys(&mut connection, "expiry:").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_look_leaves_nothing() {
+    let (store, mut connection) = store("look:").await;
+    for algorithm in ALGORITHMS {
+        let bucket = bucket(policy("look", algorithm, Quota::per_minute(10)), 1);
+        for cost in [0, 11, u32::MAX] {
+            let decision = store.check(&bucket, cost).await.expect("a decision");
+            assert_eq!(decision.allowed, cost == 0);
+            assert_eq!((decision.remaining, decision.retry_after), (10, None));
+        }
+    }
+    assert_eq!(keys(&mut connection, "look:").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_bucket_is_named_after_its_client_without_the_key() {
+    let (store, mut connection) = store("names:").await;
+    let policy = policy("search", Algorithm::FixedWindow, Quota::per_minute(10));
+    let client = ClientId::api_key(b"secret-key");
+    let bucket = ratelimit::Bucket::new(policy, policy.default_tier(), client).expect("limited");
+    store.check(&bucket, 1).await.expect("a decision");
+    assert_eq!(
+        keys(&mut connection, "names:").await,
+        ["names:{key:85dbe15d75ef9308c7ae0f33c7a324cc}:search:default:fixed_window:10/60s"]
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_has_lost_the_scripts_is_given_them_again() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url())
+        .await
+        .expect("a redis-server");
+    let mut connection = server.connection().await;
+    for algorithm in ALGORITHMS {
+        let bucket = bucket(policy("flushed", algorithm, Quota::per_minute(2)), 1);
+        let _: () = cmd("SCRIPT")
+            .arg("FLUSH")
+            .query_async(&mut connection)
+            .await
+            .expect("flushed");
+        for n in 0..3 {
+            let decision = store.check(&bucket, 1).await.expect("a decision");
+            assert_eq!(decision.allowed, n < 2, "{algorithm:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_check_is_one_round_trip() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url())
+        .await
+        .expect("a redis-server");
+    let mut connection = server.connection().await;
+    for algorithm in ALGORITHMS {
+        let bucket = bucket(policy("counted", algorithm, Quota::per_minute(50)), 1);
+        let _: () = cmd("CONFIG")
+            .arg("RESETSTAT")
+            .query_async(&mut connection)
+            .await
+            .expect("reset");
+        for _ in 0..100 {
+            store.check(&bucket, 1).await.expect("a decision");
+        }
+        let stats: String = cmd("INFO")
+            .arg("commandstats")
+            .query_async(&mut connection)
+            .await
+            .expect("statistics");
+        // What a script calls is counted too, so only these are what came over the wire.
+        let from_client: Vec<&str> = stats
+            .lines()
+            .filter_map(|line| line.strip_prefix("cmdstat_"))
+            .filter(|line| {
+                let inside = [
+                    "time:",
+                    "get:",
+                    "set:",
+                    "getrange:",
+                    "setrange:",
+                    "pexpire:",
+                ];
+                !inside.iter().any(|name| line.starts_with(name))
+            })
+            .filter_map(|line| line.split(',').next())
+            .filter(|line| !line.starts_with("config"))
+            .collect();
+        assert_eq!(from_client, ["evalsha:calls=100"], "{algorithm:?}: {stats}");
+    }
+}
+
+#[tokio::test]
+async fn state_of_another_kind_is_an_error_or_a_new_state_and_no_panic() {
+    let (store, mut connection) = store("garbage:").await;
+    for algorithm in ALGORITHMS {
+        let bucket = bucket(policy("garbage", algorithm, Quota::per_minute(2)), 1);
+        let key = format!("garbage:{bucket}");
+        for garbage in [
+            "",
+            "x",
+            "12",
+            "-1.5",
+            "1.5 2",
+            "9999999999999999999999.1",
+            "1 99999999999",
+        ] {
+            let _: () = connection.set(&key, garbage).await.expect("set");
+            let _ = store.check(&bucket, 1).await;
+        }
+        let _: () = connection.set(&key, "x".repeat(100)).await.expect("set");
+        let _ = store.check(&bucket, 1).await;
+        let _: () = connection.del(&key).await.expect("deleted");
+        let _: () = connection.rpush(&key, "a list").await.expect("pushed");
+        let error = store
+            .check(&bucket, 1)
+            .await
+            .expect_err("of the wrong type");
+        assert!(error.to_string().contains("WRONGTYPE"), "{error}");
+    }
+}

@@ -1,0 +1,19 @@
+use ratelimit::rate_limit;
+
+#[rate_limit(limit = 60, tier_header = "X-API-Key", free = 60)]
+async fn limit_and_tiers() {}
+
+#[rate_limit(tier_header = "X-API-Key", free = 60, limit = 60)]
+async fn tiers_and_limit() {}
+
+#[rate_limit(limit = 60, default_tier = "free")]
+async fn default_tier_without_tiers() {}
+
+#[rate_limit(limit = 60, per = "1m", limit = 50)]
+async fn twice() {}
+
+#[rate_limit(limit = 60)]
+#[rate_limit(limit = 6, per = "1s")]
+async fn two_attributes() {}
+
+fn main() {}

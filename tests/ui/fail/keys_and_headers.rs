@@ -1,0 +1,18 @@
+use ratelimit::rate_limit;
+
+#[rate_limit(limit = 60, key = user)]
+async fn unknown_key() {}
+
+#[rate_limit(limit = 60, key = header("X Tenant"))]
+async fn header_with_a_space() {}
+
+#[rate_limit(limit = 60, key = header())]
+async fn header_without_a_name() {}
+
+#[rate_limit(tier_header = "", free = 60)]
+async fn empty_header() {}
+
+#[rate_limit(tier_header = X_API_KEY, free = 60)]
+async fn header_without_quotes() {}
+
+fn main() {}
