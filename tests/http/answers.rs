@@ -129,7 +129,7 @@ async fn every_answer_of_a_limited_handler_has_the_headers() {
                 "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
                 "title": "Too Many Requests",
                 "status": 429,
-                "detail": "3 requests per 60s are allowed on the tier free. Try again in 40 seconds.",
+                "detail": "3 requests are allowed per minute on the tier free. Try again in 40 seconds.",
                 "error": "Rate limit exceeded",
                 "violated-policies": ["search"],
                 "tier": "free",

@@ -69,6 +69,14 @@ fn a_wrong_setting_is_an_error_that_names_it() {
             "localhost",
         ),
         (
+            RateLimiter::builder().trusted_proxies(["0.0.0.0/0"]),
+            "trusts everybody",
+        ),
+        (
+            RateLimiter::builder().trusted_proxies(["::ffff:0.0.0.0/96"]),
+            "trusts everybody",
+        ),
+        (
             RateLimiter::builder().forwarded_header(ForwardedHeader::Forwarded),
             "trusted_proxies",
         ),
@@ -92,6 +100,22 @@ fn a_wrong_setting_is_an_error_that_names_it() {
     for (builder, named) in cases {
         let error = builder.build().expect_err(named);
         assert!(error.to_string().contains(named), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_setting_of_redis_is_an_error_that_names_it() {
+    let builder = || RedisStore::builder(RedisServer::shared().url());
+    let cases = [
+        (builder().connections(0), "connections"),
+        (builder().timeout(Duration::ZERO), "timeout"),
+        (builder().connect_timeout(Duration::ZERO), "connect_timeout"),
+        (builder().prefix("{app}:"), "prefix"),
+    ];
+    for (builder, named) in cases {
+        let error = builder.connect().await.expect_err(named);
+        assert!(matches!(error, ConnectError::Setting(_)), "{error:?}");
+        assert!(error.to_string().starts_with(named), "{error}");
     }
 }
 

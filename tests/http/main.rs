@@ -3,6 +3,7 @@
 mod answers;
 mod identity;
 mod limiters;
+mod notices;
 mod outage;
 mod shapes;
 

@@ -23,7 +23,7 @@ use crate::{
 ///   "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
 ///   "title": "Too Many Requests",
 ///   "status": 429,
-///   "detail": "60 requests per 60s are allowed on the tier free. Try again in 12 seconds.",
+///   "detail": "60 requests are allowed per minute on the tier free. Try again in 12 seconds.",
 ///   "error": "Rate limit exceeded",
 ///   "violated-policies": ["my_app::search"],
 ///   "tier": "free",
@@ -89,24 +89,40 @@ impl RateLimitExceeded {
     pub fn reset(&self) -> Duration {
         self.reset
     }
+
+    /// The quota's window in words.
+    fn window(&self) -> String {
+        let per = self
+            .tier()
+            .quota()
+            .map_or(Duration::ZERO, |quota| quota.per());
+        match (per.as_secs(), per.subsec_nanos()) {
+            (1, 0) => "second".to_owned(),
+            (60, 0) => "minute".to_owned(),
+            (3_600, 0) => "hour".to_owned(),
+            (86_400, 0) => "day".to_owned(),
+            (seconds, 0) => format!("{seconds} seconds"),
+            _ => format!("{per:?}"),
+        }
+    }
 }
 
 impl fmt::Display for RateLimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tier = self.tier();
-        if let Some(quota) = tier.quota() {
-            write!(
-                f,
-                "{} requests per {:?} are allowed on the tier {}.",
-                quota.limit(),
-                quota.per(),
-                tier.name()
-            )?;
+        let requests = if self.limit == 1 {
+            "1 request is"
+        } else {
+            &format!("{} requests are", self.limit)
+        };
+        write!(f, "{requests} allowed per {}", self.window())?;
+        // Where everybody has the same limit there is no tier to speak of.
+        if self.policy().tiers().len() > 1 {
+            write!(f, " on the tier {}", self.tier().name())?;
         }
         match self.retry_after().map(whole_seconds) {
-            Some(1) => f.write_str(" Try again in 1 second."),
-            Some(seconds) => write!(f, " Try again in {seconds} seconds."),
-            None => f.write_str(" This request costs more than that."),
+            Some(1) => f.write_str(". Try again in 1 second."),
+            Some(seconds) => write!(f, ". Try again in {seconds} seconds."),
+            None => f.write_str(". This request costs more than that."),
         }
     }
 }

@@ -1,9 +1,17 @@
 //! The extractor that decides before any other extractor runs.
 
-use std::{convert::Infallible, fmt, marker::PhantomData, net::SocketAddr};
+use std::{
+    convert::Infallible,
+    fmt,
+    marker::PhantomData,
+    net::{IpAddr, SocketAddr},
+};
 
 use axum::{
-    extract::{ConnectInfo, FromRequest, FromRequestParts, OptionalFromRequestParts, Request},
+    extract::{
+        ConnectInfo, FromRequest, FromRequestParts, OptionalFromRequestParts, Request,
+        connect_info::MockConnectInfo,
+    },
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, request::Parts};
@@ -143,10 +151,7 @@ async fn decide<P: PolicySource>(parts: &mut Parts) -> Result<RateLimitStatus, R
         return Ok(*status);
     }
     let caller = Caller {
-        peer: parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(address)| address.ip()),
+        peer: peer(parts),
         headers: &parts.headers,
     };
     let status = match parts.extensions.get::<RateLimiter>() {
@@ -158,6 +163,17 @@ async fn decide<P: PolicySource>(parts: &mut Parts) -> Result<RateLimitStatus, R
     }
     parts.extensions.insert(status);
     Ok(status)
+}
+
+/// The address at the other end of the connection, where the app is served with it.
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    let real = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let address = match real {
+        Some(ConnectInfo(address)) => address,
+        // How axum has it in tests without a socket.
+        None => &parts.extensions.get::<MockConnectInfo<SocketAddr>>()?.0,
+    };
+    Some(address.ip())
 }
 
 impl RateLimitStatus {

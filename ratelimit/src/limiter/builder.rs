@@ -2,7 +2,7 @@
 
 use std::{env, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{Inner, Notice, Outage, RateLimiter, Tiers};
 #[cfg(feature = "redis")]
@@ -48,6 +48,11 @@ pub enum BuildError {
         "trusted_proxies: {0:?} is neither an IP address such as 10.0.0.1 nor a network such as 10.0.0.0/8"
     )]
     TrustedProxy(String),
+    /// A network of trusted proxies that holds everybody.
+    #[error(
+        "trusted_proxies: {0} trusts everybody, and whoever is trusted chooses the address that it is limited by; name the addresses or networks of your load balancers"
+    )]
+    TrustsEverybody(IpNet),
     /// The proxies' header was chosen, but no proxy is trusted, so it would not be read.
     #[error("forwarded_header has no effect without trusted_proxies: say which proxies set it")]
     ForwardedWithoutProxies,
@@ -284,13 +289,21 @@ fn cache_settings(
 }
 
 fn network(text: String) -> Result<IpNet, BuildError> {
-    let address = |text: &str| {
-        text.parse()
-            .ok()
-            .map(|ip: IpAddr| IpNet::from(ip.to_canonical()))
-    };
-    text.parse()
-        .ok()
-        .or_else(|| address(&text))
-        .ok_or(BuildError::TrustedProxy(text))
+    let address = |text: &str| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip));
+    let network = text.parse().ok().or_else(|| address(&text));
+    let network = canonical(network.ok_or(BuildError::TrustedProxy(text))?);
+    if network.prefix_len() == 0 {
+        return Err(BuildError::TrustsEverybody(network));
+    }
+    Ok(network)
+}
+
+/// Addresses are compared as the IPv4 addresses that they are, also where they come mapped into IPv6.
+fn canonical(network: IpNet) -> IpNet {
+    match (network.addr().to_canonical(), network.prefix_len()) {
+        (IpAddr::V4(v4), bits @ 96..) if network.addr().is_ipv6() => {
+            Ipv4Net::new(v4, bits - 96).map_or(network, IpNet::V4)
+        }
+        _ => network,
+    }
 }

@@ -120,23 +120,22 @@ impl RateLimiter {
 
     /// The caller by its API key, if it sent one that somebody knows.
     async fn known_caller(&self, policy: &Policy, headers: &HeaderMap) -> Option<KnownCaller> {
-        let key = headers
-            .get(policy.tier_header()?)
-            .and_then(ApiKey::from_header)?;
+        let header = policy.tier_header()?;
+        if matches!(self.0.tiers, Tiers::Nobody) {
+            self.0.no_tiers.once(|| {
+                tracing::warn!(
+                    policy = policy.name(),
+                    "the rate limiter knows no API keys, so everybody is on the default tier: give it \
+                     keys with RateLimiter::builder().tiers(…) or .tier_resolver(…), or a RedisStore to \
+                     read them from"
+                );
+            });
+        }
+        let key = headers.get(header).and_then(ApiKey::from_header)?;
         match &self.0.tiers {
             Tiers::Static(tiers) => tiers.get(key),
             Tiers::Resolver(cache) => cache.get(key).await,
-            Tiers::Nobody => {
-                self.0.no_tiers.once(|| {
-                    tracing::warn!(
-                        policy = policy.name(),
-                        "a request came with an API key, but the rate limiter knows no keys, so everybody \
-                         is on the default tier: give it some with RateLimiter::builder().tiers(…), or a \
-                         Redis to read them from"
-                    );
-                });
-                None
-            }
+            Tiers::Nobody => None,
         }
     }
 

@@ -24,6 +24,9 @@ pub enum ConnectError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A setting that cannot work.
+    #[error("{0}")]
+    Setting(&'static str),
     /// Nobody answers there, or not as Redis would.
     #[error("cannot connect to Redis at {server}: {reason}")]
     Connect {

@@ -80,7 +80,8 @@ impl RedisStore {
 }
 
 impl RedisStoreBuilder {
-    /// What the names of all keys begin with; `ratelimit:` if not set.
+    /// What the names of all keys begin with; `ratelimit:` if not set. It has no braces: in Redis
+    /// Cluster these are around the part of a name that its place goes by.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -88,10 +89,10 @@ impl RedisStoreBuilder {
     }
 
     /// How many connections the checks are spread over, each of which carries any number of them at
-    /// once; 4 if not set, and at least 1.
+    /// once; 4 if not set.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
-        self.connections = connections.max(1);
+        self.connections = connections;
         self
     }
 
@@ -121,8 +122,9 @@ impl RedisStoreBuilder {
     ///
     /// # Errors
     ///
-    /// As [`RedisStore::connect`].
+    /// As [`RedisStore::connect`], and where a setting cannot work.
     pub async fn connect(self) -> Result<RedisStore, ConnectError> {
+        self.check()?;
         let connections = Connections::open(
             &self.url,
             self.connections,
@@ -138,6 +140,23 @@ impl RedisStoreBuilder {
             prefix: self.prefix.into(),
             clock: self.clock,
         })
+    }
+}
+
+impl RedisStoreBuilder {
+    fn check(&self) -> Result<(), ConnectError> {
+        let problem = if self.connections == 0 {
+            "connections must be at least 1"
+        } else if self.timeout.is_zero() {
+            "timeout must be longer than zero, or no check would ever get an answer"
+        } else if self.connect_timeout.is_zero() {
+            "connect_timeout must be longer than zero, or no connection would ever come about"
+        } else if self.prefix.contains(['{', '}']) {
+            "prefix must have no braces: Redis Cluster would place all keys by what is between them"
+        } else {
+            return Ok(());
+        };
+        Err(ConnectError::Setting(problem))
     }
 }
 

@@ -1,0 +1,104 @@
+//! What is wrong with the app's set-up is logged once, with the way to mend it.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use axum::{Extension, Router, routing::get};
+use ratelimit::{RateLimiter, StaticTiers, rate_limit};
+use ratelimit_tests::App;
+use tracing::subscriber::DefaultGuard;
+
+use super::KEYS;
+
+#[rate_limit(tier_header = "X-API-Key", free = 100, pro = 600, name = "noticed")]
+async fn tiered() {}
+
+/// What is logged on this thread, where the test's server runs as well.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn begin() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let bytes = self.0.lock().expect("not poisoned");
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+fn router(limiter: RateLimiter) -> Router {
+    Router::new()
+        .route("/", get(tiered))
+        .layer(Extension(limiter))
+}
+
+#[tokio::test]
+async fn without_addresses_the_missing_line_is_named_once() {
+    let (log, _guard) = Log::begin();
+    let limiter = RateLimiter::builder().tiers(StaticTiers::new(KEYS)).build();
+    let router = router(limiter.expect("nothing is wrong with it"));
+    let app = App::start_without_connect_info(router).await;
+    for _ in 0..5 {
+        assert_eq!(app.status("/").await, 200);
+    }
+    let [line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(line.contains("WARN"), "{line}");
+    assert!(
+        line.contains("into_make_service_with_connect_info::<std::net::SocketAddr>()"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn tiers_that_nobody_can_be_on_are_said_once() {
+    let (log, _guard) = Log::begin();
+    let limiter = RateLimiter::builder().build();
+    let app = App::start(router(limiter.expect("nothing is wrong with it"))).await;
+    for _ in 0..5 {
+        let request = app.get("/").header("x-api-key", "s3cret");
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+    }
+    let [line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains("noticed"), "{line}");
+    assert!(line.contains("RateLimiter::builder().tiers("), "{line}");
+    assert!(!line.contains("s3cret"), "{line}");
+}
+
+#[tokio::test]
+async fn a_complete_set_up_says_nothing() {
+    let (log, _guard) = Log::begin();
+    let limiter = RateLimiter::builder().tiers(StaticTiers::new(KEYS)).build();
+    let app = App::start(router(limiter.expect("nothing is wrong with it"))).await;
+    for key in ["", "k-pro", "nobody's"] {
+        let request = app.get("/").header("x-api-key", key);
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+    }
+    assert_eq!(log.lines(), Vec::<String>::new());
+}
