@@ -16,7 +16,7 @@ use proc_macro2::TokenStream;
 
 use self::{errors::Errors, handler::Handler};
 
-/// Limits how often an axum handler may be called. See the documentation of `ratelimit`.
+/// The attribute comes from the crate `ratelimit-macros`, which is not used by itself.
 #[proc_macro_attribute]
 pub fn rate_limit(
     attribute: proc_macro::TokenStream,
