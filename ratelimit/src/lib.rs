@@ -70,7 +70,7 @@ pub use self::{
     http::{NotLimited, PolicySource, RateLimitExceeded, RateLimited},
     limiter::{AlreadyInstalled, BuildError, Builder, Caller, RateLimitStatus, RateLimiter},
     policy::{Algorithm, Key, Policy, Quota, QuotaError, Tier},
-    store::{Bucket, MemoryStore, Store, StoreError},
+    store::{Bucket, Charge, MemoryStore, Store, StoreError},
 };
 
 /// What the code that `#[rate_limit]` emits needs beside the public items.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use ratelimit::{
-    Algorithm, Bucket, ManualClock, MemoryStore, Quota, RedisStore, Store, algorithm::State,
+    Algorithm, Bucket, Charge, Decision, ManualClock, MemoryStore, Quota, RedisStore, Store,
+    algorithm::State,
 };
 use ratelimit_tests::{ALGORITHMS, RedisServer, bucket, policy};
 
 /// Clients that are checked side by side, so that the test waits less for round trips.
 const CLIENTS: u32 = 32;
-const ROUNDS: usize = 650;
+const ROUNDS: usize = 750;
 
 /// A small generator, so that a failing trace can be had again from its seed (xorshift64*).
 struct Random(u64);
@@ -20,6 +21,25 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
+    }
+}
+
+/// What is done to a bucket.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Check(u32),
+    Charge(u32),
+    Refund(u32, Decision),
+}
+
+impl Act {
+    async fn on(self, store: &impl Store, bucket: &Bucket) -> Decision {
+        match self {
+            Self::Check(cost) => store.check(bucket, cost).await,
+            Self::Charge(cost) => store.charge(bucket, cost).await,
+            Self::Refund(cost, taken) => store.refund(bucket, cost, &taken).await,
+        }
+        .expect("the store answers")
     }
 }
 
@@ -68,8 +88,9 @@ async fn compare(algorithm: Algorithm, quota: Quota, seed: u64) -> (usize, usize
         .await
         .expect("a redis-server");
     let policy = policy("differential", algorithm, quota);
-    let mut clients: Vec<(Bucket, State)> = (0..CLIENTS)
-        .map(|n| (bucket(policy, n), State::new(algorithm)))
+    // Each with what it was last admitted with.
+    let mut clients: Vec<(Bucket, State, Option<(u32, Decision)>)> = (0..CLIENTS)
+        .map(|n| (bucket(policy, n), State::new(algorithm), None))
         .collect();
 
     let mut random = Random(seed);
@@ -77,31 +98,109 @@ async fn compare(algorithm: Algorithm, quota: Quota, seed: u64) -> (usize, usize
     for round in 0..ROUNDS {
         now = step(&mut random, &quota, now);
         clock.set(Duration::from_micros(now));
-        let costs: Vec<u32> = clients
+        let acts: Vec<Act> = clients
             .iter()
-            .map(|_| cost(&mut random, algorithm.capacity(&quota)))
+            .map(|(_, _, taken)| act(&mut random, &quota, algorithm, *taken))
             .collect();
         let answers: Vec<_> = clients
             .iter()
-            .zip(&costs)
-            .map(|((bucket, _), &cost)| {
-                let (redis, bucket) = (redis.clone(), *bucket);
-                tokio::spawn(async move { redis.check(&bucket, cost).await })
+            .zip(&acts)
+            .map(|((bucket, ..), act)| {
+                let (redis, bucket, act) = (redis.clone(), *bucket, *act);
+                tokio::spawn(async move { act.on(&redis, &bucket).await })
             })
             .collect();
-        for (((bucket, state), cost), answer) in clients.iter_mut().zip(costs).zip(answers) {
-            let expected = state.check(&quota, cost, now);
-            let at =
-                format!("{algorithm:?} {quota:?} seed {seed} round {round} cost {cost} {bucket}");
-            let from_memory = memory.check(bucket, cost).await.expect("memory answers");
-            assert_eq!(from_memory, expected, "memory: {at}");
-            let from_redis = answer.await.expect("no panic").expect("Redis answers");
-            assert_eq!(from_redis, expected, "Redis: {at}");
-            decisions += 1;
-            denials += usize::from(!expected.allowed);
+        for (((bucket, state, taken), act), answer) in clients.iter_mut().zip(acts).zip(answers) {
+            let expected = match act {
+                Act::Check(cost) => state.check(&quota, cost, now),
+                Act::Charge(cost) => state.charge(&quota, cost, now),
+                Act::Refund(cost, taken) => state.refund(&quota, cost, taken.at_micros, now),
+            };
+            let at = format!("{algorithm:?} {quota:?} seed {seed} round {round} {act:?} {bucket}");
+            assert_eq!(act.on(&memory, bucket).await, expected, "memory: {at}");
+            assert_eq!(answer.await.expect("no panic"), expected, "Redis: {at}");
+            if let Act::Check(cost) = act {
+                decisions += 1;
+                denials += usize::from(!expected.allowed);
+                if expected.allowed {
+                    *taken = Some((cost, expected));
+                }
+            }
         }
     }
     (decisions, denials)
+}
+
+/// Requests that are charged to a bucket of each algorithm at once, and to one that has no say.
+#[tokio::test]
+async fn every_store_takes_from_all_buckets_or_from_none() {
+    let clock = ManualClock::at(Duration::from_secs(1_764_000_000));
+    let memory = MemoryStore::new().with_clock(clock.clone());
+    let redis = RedisStore::builder(RedisServer::shared().url())
+        .prefix("all_or_none:")
+        .clock(clock.clone())
+        .timeout(Duration::from_secs(10))
+        .connect()
+        .await
+        .expect("a redis-server");
+    let quota = |limit| Quota::new(limit, Duration::from_millis(10));
+    let mut states: Vec<(Bucket, State)> = [
+        ("tokens", Algorithm::TokenBucket, quota(20).with_burst(7)),
+        ("sliding", Algorithm::SlidingWindow, quota(15)),
+        ("fixed", Algorithm::FixedWindow, quota(12)),
+        ("shadow", Algorithm::SlidingWindow, quota(5)),
+    ]
+    .into_iter()
+    .map(|(name, algorithm, quota)| {
+        let bucket = bucket(policy(name, algorithm, quota), 1);
+        (bucket, State::new(algorithm))
+    })
+    .collect();
+
+    let mut random = Random(7);
+    let mut now = 1_764_000_000_000_000;
+    let (mut admissions, mut denials) = (0, 0);
+    for round in 0..10_000 {
+        now += random.below(3_000);
+        clock.set(Duration::from_micros(now));
+        let charges: Vec<Charge> = states
+            .iter()
+            .enumerate()
+            .map(|(n, (bucket, _))| Charge {
+                bucket: *bucket,
+                cost: u32::try_from(random.below(4)).expect("small"),
+                enforced: n < 3,
+            })
+            .collect();
+        let seen: Vec<Decision> = states
+            .iter()
+            .zip(&charges)
+            .map(|((bucket, state), charge)| state.peek(&bucket.quota(), charge.cost, now))
+            .collect();
+        let admitted = seen[..3].iter().all(|seen| seen.allowed);
+        let expected: Vec<Decision> = states
+            .iter_mut()
+            .zip(&charges)
+            .zip(seen)
+            .map(|(((bucket, state), charge), seen)| {
+                if admitted {
+                    state.check(&bucket.quota(), charge.cost, now)
+                } else {
+                    seen
+                }
+            })
+            .collect();
+        let from_memory = memory.check_all(&charges).await.expect("memory answers");
+        assert_eq!(from_memory, expected, "memory: round {round}");
+        let from_redis = redis.check_all(&charges).await.expect("Redis answers");
+        assert_eq!(from_redis, expected, "Redis: round {round}");
+        admissions += usize::from(admitted);
+        denials += usize::from(!admitted);
+    }
+    assert!(
+        admissions > 1_000 && denials > 1_000,
+        "{admissions} admissions, {denials} denials"
+    );
 }
 
 /// Mostly about the time in which a request is earned; also none, a microsecond, several windows,
@@ -115,6 +214,20 @@ fn step(random: &mut Random, quota: &Quota, now: u64) -> u64 {
         2..=4 => now,
         5..=7 => now + 1,
         _ => now + random.below(4 * earned + 2),
+    }
+}
+
+fn act(
+    random: &mut Random,
+    quota: &Quota,
+    algorithm: Algorithm,
+    taken: Option<(u32, Decision)>,
+) -> Act {
+    let cost = cost(random, algorithm.capacity(quota));
+    match (random.below(20), taken) {
+        (0, _) => Act::Charge(cost),
+        (1, Some((cost, taken))) => Act::Refund(cost, taken),
+        _ => Act::Check(cost),
     }
 }
 

@@ -25,7 +25,8 @@ impl State {
     }
 }
 
-pub(crate) fn decide(state: State, quota: &Quota, cost: u32, now: u64) -> (State, Decision) {
+/// Decides about a request, and takes its cost if it is allowed.
+pub(crate) fn check(state: State, quota: &Quota, cost: u32, now: u64) -> (State, Decision) {
     let is_open = state.used > 0 && state.start.saturating_add(quota.per_micros()) > now;
     let stored = State {
         // It can only begin in the future because the clock stepped back.
@@ -51,6 +52,7 @@ pub(crate) fn decide(state: State, quota: &Quota, cost: u32, now: u64) -> (State
         } else {
             until_close
         },
+        at_micros: now,
     };
     let next = if allowed && cost > 0 {
         State { start, used }
@@ -58,4 +60,29 @@ pub(crate) fn decide(state: State, quota: &Quota, cost: u32, now: u64) -> (State
         stored
     };
     (next, decision)
+}
+
+/// Takes the cost, or all there is if that is less.
+pub(crate) fn charge(state: State, quota: &Quota, cost: u32, now: u64) -> (State, Decision) {
+    let (_, look) = check(state, quota, 0, now);
+    let (state, decision) = check(state, quota, cost.min(look.remaining), now);
+    let allowed = cost <= look.remaining;
+    (
+        state,
+        Decision {
+            allowed,
+            ..decision
+        },
+    )
+}
+
+/// Gives back what was taken at `at`, if the window that it was taken from is still the last.
+pub(crate) fn refund(state: State, cost: u32, at: u64) -> State {
+    if at < state.start {
+        return state;
+    }
+    State {
+        used: state.used.saturating_sub(cost),
+        ..state
+    }
 }

@@ -44,6 +44,8 @@ pub struct Decision {
     pub retry_after: Option<Duration>,
     /// How long until the whole quota is available again.
     pub reset_after: Duration,
+    /// When it was decided, in microseconds of the store's time: what [`State::refund`] goes by.
+    pub at_micros: u64,
 }
 
 /// One client's state under one algorithm.
@@ -73,17 +75,77 @@ impl State {
     pub fn check(&mut self, quota: &Quota, cost: u32, now_micros: u64) -> Decision {
         match &mut self.0 {
             Kind::TokenBucket(state) => {
-                let (next, decision) = token_bucket::decide(*state, quota, cost, now_micros);
+                let (next, decision) = token_bucket::check(*state, quota, cost, now_micros);
                 *state = next;
                 decision
             }
             Kind::SlidingWindow(log) => log.check(quota, cost, now_micros),
             Kind::FixedWindow(state) => {
-                let (next, decision) = fixed_window::decide(*state, quota, cost, now_micros);
+                let (next, decision) = fixed_window::check(*state, quota, cost, now_micros);
                 *state = next;
                 decision
             }
         }
+    }
+
+    /// What [`check`](Self::check) would decide, without taking anything.
+    pub fn peek(&self, quota: &Quota, cost: u32, now_micros: u64) -> Decision {
+        let (decision, nothing_taken) = match &self.0 {
+            Kind::TokenBucket(state) => (
+                token_bucket::check(*state, quota, cost, now_micros).1,
+                token_bucket::check(*state, quota, 0, now_micros).1,
+            ),
+            Kind::SlidingWindow(log) => (
+                log.peek(quota, cost, now_micros),
+                log.peek(quota, 0, now_micros),
+            ),
+            Kind::FixedWindow(state) => (
+                fixed_window::check(*state, quota, cost, now_micros).1,
+                fixed_window::check(*state, quota, 0, now_micros).1,
+            ),
+        };
+        Decision {
+            allowed: decision.allowed,
+            retry_after: decision.retry_after,
+            ..nothing_taken
+        }
+    }
+
+    /// Takes this cost for something that has been done already, or all there is if that is less.
+    /// The decision says whether it was all there, and what is left.
+    pub fn charge(&mut self, quota: &Quota, cost: u32, now_micros: u64) -> Decision {
+        match &mut self.0 {
+            Kind::TokenBucket(state) => {
+                let (next, decision) = token_bucket::charge(*state, quota, cost, now_micros);
+                *state = next;
+                decision
+            }
+            Kind::SlidingWindow(log) => log.charge(quota, cost, now_micros),
+            Kind::FixedWindow(state) => {
+                let (next, decision) = fixed_window::charge(*state, quota, cost, now_micros);
+                *state = next;
+                decision
+            }
+        }
+    }
+
+    /// Gives back a cost that was taken at `at_micros`, as far as it still counts: never so much
+    /// that more could be admitted than if the request had not been.
+    pub fn refund(
+        &mut self,
+        quota: &Quota,
+        cost: u32,
+        at_micros: u64,
+        now_micros: u64,
+    ) -> Decision {
+        match &mut self.0 {
+            Kind::TokenBucket(state) => {
+                *state = token_bucket::refund(*state, quota, cost, at_micros, now_micros);
+            }
+            Kind::SlidingWindow(log) => log.refund(cost, at_micros),
+            Kind::FixedWindow(state) => *state = fixed_window::refund(*state, cost, at_micros),
+        }
+        self.peek(quota, 0, now_micros)
     }
 
     /// From when on this state says no more than that of a client that has not been seen, and may

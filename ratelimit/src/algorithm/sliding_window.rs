@@ -21,6 +21,17 @@ pub(crate) struct View {
     pub(crate) blocking: u64,
 }
 
+impl View {
+    /// The view after the clock has stepped back to `now`: what lies in the future was admitted now.
+    pub(crate) fn no_later_than(self, now: u64) -> Self {
+        Self {
+            newest: self.newest.min(now),
+            blocking: self.blocking.min(now),
+            ..self
+        }
+    }
+}
+
 /// Decides about a request; if it is allowed, as many entries as it costs are due in the log.
 pub(crate) fn decide(view: View, quota: &Quota, cost: u32, now: u64) -> Decision {
     let leaves_after = |entry: u64| {
@@ -38,6 +49,18 @@ pub(crate) fn decide(view: View, quota: &Quota, cost: u32, now: u64) -> Decision
         remaining: if allowed { left - cost } else { left },
         retry_after: (!allowed && cost <= quota.limit()).then(|| leaves_after(view.blocking)),
         reset_after: newest.map_or(Duration::ZERO, leaves_after),
+        at_micros: now,
+    }
+}
+
+/// Takes the cost, or all there is if that is less: so many entries are due in the log.
+pub(crate) fn charge(view: View, quota: &Quota, cost: u32, now: u64) -> Decision {
+    let left = quota.limit().saturating_sub(view.used);
+    let decision = decide(view, quota, cost.min(left), now);
+    let allowed = cost <= left;
+    Decision {
+        allowed,
+        ..decision
     }
 }
 
@@ -49,20 +72,51 @@ pub(crate) struct Log {
 
 impl Log {
     pub(super) fn check(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
-        // Entries can only lie in the future because the clock stepped back.
-        let in_future = |entry: &&mut u64| **entry > now;
-        for entry in self.entries.iter_mut().rev().take_while(in_future) {
-            *entry = now;
-        }
-        let gone = self
-            .entries
-            .partition_point(|entry| entry.saturating_add(quota.per_micros()) <= now);
+        self.leave_the_future(now);
+        let gone = self.gone(quota, now);
         let decision = decide(self.view(gone, quota, cost), quota, cost, now);
         if decision.allowed && cost > 0 {
             self.entries.drain(..gone);
             self.record(quota, cost, now);
         }
         decision
+    }
+
+    pub(super) fn peek(&self, quota: &Quota, cost: u32, now: u64) -> Decision {
+        let view = self.view(self.gone(quota, now), quota, cost);
+        decide(view.no_later_than(now), quota, cost, now)
+    }
+
+    pub(super) fn charge(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
+        let left = self.peek(quota, 0, now).remaining;
+        let decision = self.check(quota, cost.min(left), now);
+        let allowed = cost <= left;
+        Decision {
+            allowed,
+            ..decision
+        }
+    }
+
+    /// Takes out what was logged at `at`, up to `cost` entries.
+    pub(super) fn refund(&mut self, cost: u32, at: u64) {
+        let first = self.entries.partition_point(|entry| *entry < at);
+        let end = self.entries.partition_point(|entry| *entry <= at);
+        let end = end.min(first.saturating_add(cost as usize));
+        self.entries.drain(first..end);
+    }
+
+    /// Entries can only lie in the future because the clock stepped back; they were admitted now.
+    fn leave_the_future(&mut self, now: u64) {
+        let in_future = |entry: &&mut u64| **entry > now;
+        for entry in self.entries.iter_mut().rev().take_while(in_future) {
+            *entry = now;
+        }
+    }
+
+    /// How many entries have left the window.
+    fn gone(&self, quota: &Quota, now: u64) -> usize {
+        self.entries
+            .partition_point(|entry| entry.saturating_add(quota.per_micros()) <= now)
     }
 
     pub(super) fn expires_at(&self, quota: &Quota) -> u64 {

@@ -227,6 +227,89 @@ fn a_fixed_window_opens_at_the_first_request() {
     }
 }
 
+/// Had the requests that got their cost back never been, all the others would have been admitted.
+#[test]
+fn a_refund_gives_back_no_more_than_was_taken() {
+    for algorithm in [Algorithm::TokenBucket, Algorithm::SlidingWindow] {
+        for (seed, quota) in (1..).zip(quotas(algorithm)) {
+            let mut random = Random(seed);
+            let mut state = State::new(algorithm);
+            let mut now = START;
+            let mut admitted: Vec<(u64, u32)> = Vec::new();
+            let mut refunds = 0;
+            for _ in 0..5_000 {
+                now += step(&mut random, &quota);
+                if random.below(4) == 0 && !admitted.is_empty() {
+                    let recent = random.below(admitted.len().min(8) as u64 + 1);
+                    let n = admitted.len() - usize::try_from(recent).expect("small").max(1);
+                    let (at, cost) = admitted.remove(n);
+                    state.refund(&quota, cost, at, now);
+                    refunds += 1;
+                    continue;
+                }
+                let cost = cost(&mut random, algorithm.capacity(&quota));
+                if state.check(&quota, cost, now).allowed && cost > 0 {
+                    admitted.push((now, cost));
+                }
+            }
+            assert!(refunds > 500);
+            let mut replay = State::new(algorithm);
+            for (at, cost) in admitted {
+                assert!(
+                    replay.check(&quota, cost, at).allowed,
+                    "{algorithm:?} {quota:?}: a refund let in too much at {at}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refund_at_once_undoes_the_request() {
+    for algorithm in ALGORITHMS {
+        let quota = Quota::per_minute(5);
+        let mut state = State::new(algorithm);
+        for n in 0..20 {
+            let taken = state.check(&quota, 2, START + n);
+            assert!(taken.allowed, "{algorithm:?} {n}");
+            assert_eq!(taken.remaining, 3);
+            let after = state.refund(&quota, 2, taken.at_micros, START + n);
+            assert_eq!((after.remaining, after.reset_after), (5, Duration::ZERO));
+        }
+    }
+}
+
+#[test]
+fn a_refund_that_comes_too_late_gives_nothing() {
+    let minute = 60_000_000;
+    for algorithm in ALGORITHMS {
+        let quota = Quota::per_minute(5);
+        let mut state = State::new(algorithm);
+        let taken = state.check(&quota, 5, START);
+        assert!(state.check(&quota, 5, START + minute).allowed);
+        let after = state.refund(&quota, 5, taken.at_micros, START + minute);
+        assert_eq!(after.remaining, 0, "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_charge_takes_what_there_is() {
+    for algorithm in ALGORITHMS {
+        let quota = Quota::per_minute(5);
+        let mut state = State::new(algorithm);
+        let all_there = state.charge(&quota, 3, START);
+        assert!(all_there.allowed);
+        assert_eq!(all_there.remaining, 2);
+        let too_much = state.charge(&quota, 1_000_000, START);
+        assert!(!too_much.allowed);
+        assert_eq!(too_much.remaining, 0);
+        let Decision { reset_after, .. } = too_much;
+        assert!(reset_after <= quota.per(), "{algorithm:?}: below the floor");
+        let reset = START + u64::try_from(reset_after.as_micros()).expect("a minute");
+        assert!(state.check(&quota, 5, reset).allowed, "{algorithm:?}");
+    }
+}
+
 #[test]
 fn a_clock_that_steps_back_locks_nobody_out_and_gives_nothing_back() {
     let hour = 3_600_000_000;

@@ -22,42 +22,96 @@ impl State {
     }
 }
 
-pub(crate) fn decide(state: State, quota: &Quota, cost: u32, now: u64) -> (State, Decision) {
-    let now = now.saturating_mul(TICKS_PER_MICRO);
-    let capacity = quota.capacity_ticks();
-    // Further than a whole bucket from full it can only be because the clock stepped back.
-    let state = State {
-        full_at: state.full_at.min(now.saturating_add(capacity)),
+/// Decides about a request, and takes its cost if it is allowed.
+pub(crate) fn check(state: State, quota: &Quota, cost: u32, now: u64) -> (State, Decision) {
+    let Level { missing, capacity } = Level::of(state, quota, now);
+    let taken = ticks(cost, quota);
+    let allowed = missing + taken <= capacity;
+    let left_missing = if allowed { missing + taken } else { missing };
+    let decision = Decision {
+        allowed,
+        retry_after: (!allowed && cost <= quota.burst())
+            .then(|| micros(missing + taken - capacity)),
+        ..look(left_missing, quota, now)
     };
-    let missing = state.full_at.saturating_sub(now);
-
-    if cost > quota.burst() {
-        return (state, answer(false, None, quota, missing));
-    }
-    let taken = u64::from(cost) * quota.interval_ticks();
-    if missing + taken > capacity {
-        let retry_after = Some(micros(missing + taken - capacity));
-        return (state, answer(false, retry_after, quota, missing));
-    }
-    let missing = missing + taken;
-    let state = if cost == 0 {
-        state
-    } else {
-        State {
-            full_at: now.saturating_add(missing),
-        }
-    };
-    (state, answer(true, None, quota, missing))
+    let took = allowed && cost > 0;
+    (state.at(left_missing, took, quota, now), decision)
 }
 
-fn answer(allowed: bool, retry_after: Option<Duration>, quota: &Quota, missing: u64) -> Decision {
+/// Takes the cost, or all there is if that is less.
+pub(crate) fn charge(state: State, quota: &Quota, cost: u32, now: u64) -> (State, Decision) {
+    let Level { missing, capacity } = Level::of(state, quota, now);
+    let taken = ticks(cost, quota);
+    let left_missing = (missing + taken).min(capacity);
+    let decision = Decision {
+        allowed: missing + taken <= capacity,
+        ..look(left_missing, quota, now)
+    };
+    (state.at(left_missing, cost > 0, quota, now), decision)
+}
+
+/// Gives back what was taken at `at`, less what the bucket has earned since.
+///
+/// Had nothing been taken, a bucket that was full would have stayed full, and earned nothing: to
+/// give back more would be to give more than the rate.
+pub(crate) fn refund(state: State, quota: &Quota, cost: u32, at: u64, now: u64) -> State {
+    let earned = now.saturating_sub(at).saturating_mul(TICKS_PER_MICRO);
+    let credit = ticks(cost, quota).saturating_sub(earned);
+    let Level { missing, .. } = Level::of(state, quota, now);
+    if missing == 0 || credit == 0 {
+        return state;
+    }
+    state.at(missing.saturating_sub(credit), true, quota, now)
+}
+
+/// How full a bucket is, in ticks.
+struct Level {
+    missing: u64,
+    capacity: u64,
+}
+
+impl Level {
+    fn of(state: State, quota: &Quota, now: u64) -> Self {
+        let capacity = quota.capacity_ticks();
+        let missing = state
+            .full_at
+            .saturating_sub(now.saturating_mul(TICKS_PER_MICRO));
+        Self {
+            // More than all of it is only missing because the clock stepped back.
+            missing: missing.min(capacity),
+            capacity,
+        }
+    }
+}
+
+impl State {
+    /// The bucket with so much missing, if that is a change. (A full one does not change with time,
+    /// and one that the clock has left in the future is moved to the present.)
+    fn at(self, missing: u64, changed: bool, quota: &Quota, now: u64) -> Self {
+        let now = now.saturating_mul(TICKS_PER_MICRO);
+        let full_at = if changed {
+            now.saturating_add(missing)
+        } else {
+            self.full_at.min(now.saturating_add(quota.capacity_ticks()))
+        };
+        Self { full_at }
+    }
+}
+
+/// A cost in ticks. What is more than the burst is as impossible as anything above it.
+pub(crate) fn ticks(cost: u32, quota: &Quota) -> u64 {
+    u64::from(cost).min(u64::from(quota.burst()) + 1) * quota.interval_ticks()
+}
+
+fn look(missing: u64, quota: &Quota, now: u64) -> Decision {
     let tokens = (quota.capacity_ticks() - missing) / quota.interval_ticks();
     Decision {
-        allowed,
+        allowed: true,
         // At most the burst, which is a u32.
         remaining: u32::try_from(tokens).unwrap_or(u32::MAX),
-        retry_after,
+        retry_after: None,
         reset_after: micros(missing),
+        at_micros: now,
     }
 }
 

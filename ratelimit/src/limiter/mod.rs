@@ -21,7 +21,7 @@ use crate::{
     client::{ApiKey, ClientId, KnownCaller, StaticTiers, TierCache, TrustedProxies},
     clock::Clock,
     policy::{Key, Policy},
-    store::{AnyStore, Bucket, MemoryStore},
+    store::{AnyStore, Bucket, Charge, MemoryStore},
 };
 
 /// Decides about requests: holds the store, knows tiers and trusted proxies.
@@ -176,15 +176,20 @@ impl RateLimiter {
             ..
         } = &*self.0;
         if outage.may_ask(&**clock) {
-            match store.check(bucket, cost).await {
-                Ok(decision) => {
+            let charge = Charge {
+                bucket: *bucket,
+                cost,
+                enforced: true,
+            };
+            match store.check_all(&[charge]).await {
+                Ok(decisions) => {
                     outage.ended();
-                    return decision;
+                    return decisions[0];
                 }
                 Err(error) => outage.began(&error, &**clock),
             }
         }
-        local.decide(bucket, cost)
+        local.decide_one(bucket, cost)
     }
 }
 

@@ -11,14 +11,31 @@ pub(crate) mod redis;
 
 use std::{error::Error, fmt, future::Future, pin::Pin};
 
+use smallvec::SmallVec;
+
 pub use self::{bucket::Bucket, memory::MemoryStore};
 use crate::algorithm::Decision;
+
+/// What a request costs one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Whose account it is, under which limit.
+    pub bucket: Bucket,
+    /// How many requests it counts as; 0 only looks.
+    pub cost: u32,
+    /// Whether the bucket has a say in it. One that has none (a limit in shadow mode) is charged if
+    /// the request is admitted and fits in, and otherwise left as it is.
+    pub enforced: bool,
+}
+
+/// Most requests are charged to one bucket, which is no reason to allocate.
+pub(crate) type Decisions = SmallVec<[Decision; 1]>;
 
 /// Keeps the state of buckets and decides about requests.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex, time::Instant};
-/// use ratelimit::{Bucket, Decision, RateLimiter, Store, StoreError, algorithm::State};
+/// use ratelimit::{Bucket, Charge, Decision, RateLimiter, Store, StoreError, algorithm::State};
 ///
 /// /// The simplest store there can be: correct, but neither bounded nor fast.
 /// struct OneBigLock {
@@ -26,14 +43,43 @@ use crate::algorithm::Decision;
 ///     states: Mutex<HashMap<Bucket, State>>,
 /// }
 ///
-/// impl Store for OneBigLock {
-///     async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-///         let now = self.start.elapsed().as_micros() as u64;
+/// impl OneBigLock {
+///     /// Does something to the states, at a time.
+///     fn with<T>(&self, act: impl FnOnce(&mut HashMap<Bucket, State>, u64) -> T) -> Result<T, StoreError> {
 ///         let mut states = self.states.lock().map_err(|_| StoreError::new("poisoned"))?;
-///         let state = states
-///             .entry(*bucket)
-///             .or_insert_with(|| State::new(bucket.algorithm()));
-///         Ok(state.check(&bucket.quota(), cost, now))
+///         Ok(act(&mut states, self.start.elapsed().as_micros() as u64))
+///     }
+/// }
+///
+/// fn state<'a>(states: &'a mut HashMap<Bucket, State>, bucket: &Bucket) -> &'a mut State {
+///     states.entry(*bucket).or_insert_with(|| State::new(bucket.algorithm()))
+/// }
+///
+/// impl Store for OneBigLock {
+///     async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+///         self.with(|states, now| {
+///             let seen: Vec<Decision> = charges
+///                 .iter()
+///                 .map(|c| state(states, &c.bucket).peek(&c.bucket.quota(), c.cost, now))
+///                 .collect();
+///             if charges.iter().zip(&seen).any(|(c, seen)| c.enforced && !seen.allowed) {
+///                 return seen;
+///             }
+///             charges
+///                 .iter()
+///                 .map(|c| state(states, &c.bucket).check(&c.bucket.quota(), c.cost, now))
+///                 .collect()
+///         })
+///     }
+///
+///     async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+///         self.with(|states, now| state(states, bucket).charge(&bucket.quota(), cost, now))
+///     }
+///
+///     async fn refund(&self, bucket: &Bucket, cost: u32, taken: &Decision) -> Result<Decision, StoreError> {
+///         self.with(|states, now| {
+///             state(states, bucket).refund(&bucket.quota(), cost, taken.at_micros, now)
+///         })
 ///     }
 /// }
 ///
@@ -46,8 +92,23 @@ use crate::algorithm::Decision;
     note = "implement `ratelimit::Store` for it, or use `MemoryStore` or `RedisStore`"
 )]
 pub trait Store: Send + Sync + 'static {
-    /// Decides about a request of this cost, and takes the cost from the bucket if it is allowed,
-    /// as one atomic step.
+    /// Decides about a request that is charged to all of these buckets, as one atomic step: if each
+    /// enforced one admits it, the costs are taken from all that do, else from none.
+    ///
+    /// There is one decision for each charge, in the same order. Where nothing was taken, the
+    /// decision of a bucket that would have admitted the request is `allowed`, with what is left as
+    /// it was. No two of the buckets are the same.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked, or did not answer in time.
+    fn check_all(
+        &self,
+        charges: &[Charge],
+    ) -> impl Future<Output = Result<Vec<Decision>, StoreError>> + Send;
+
+    /// Decides about a request of this cost, and takes it from the bucket if it is allowed, as one
+    /// atomic step.
     ///
     /// # Errors
     ///
@@ -56,6 +117,42 @@ pub trait Store: Send + Sync + 'static {
         &self,
         bucket: &Bucket,
         cost: u32,
+    ) -> impl Future<Output = Result<Decision, StoreError>> + Send {
+        let charge = Charge {
+            bucket: *bucket,
+            cost,
+            enforced: true,
+        };
+        async move {
+            let decisions = self.check_all(&[charge]).await?;
+            let first = decisions.into_iter().next();
+            first.ok_or_else(|| StoreError::new("the store took no decision"))
+        }
+    }
+
+    /// Takes this cost for something that has been done already, or all there is if that is less,
+    /// as one atomic step. See [`State::charge`](crate::algorithm::State::charge).
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked, or did not answer in time.
+    fn charge(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+    ) -> impl Future<Output = Result<Decision, StoreError>> + Send;
+
+    /// Gives back the cost that was taken when the decision `taken` was, as far as it still counts.
+    /// See [`State::refund`](crate::algorithm::State::refund).
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked, or did not answer in time.
+    fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
     ) -> impl Future<Output = Result<Decision, StoreError>> + Send;
 
     /// The store as a limiter keeps it. Those of this crate say which they are.
@@ -102,31 +199,78 @@ pub enum AnyStore {
 }
 
 impl AnyStore {
-    pub(crate) async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+    pub(crate) async fn check_all(&self, charges: &[Charge]) -> Result<Decisions, StoreError> {
         match self {
-            Self::Memory(store) => Ok(store.decide(bucket, cost)),
+            Self::Memory(store) => Ok(store.decide(charges)),
             #[cfg(feature = "redis")]
-            Self::Redis(store) => Store::check(store, bucket, cost).await,
-            Self::Custom(store) => store.check(bucket, cost).await,
+            Self::Redis(store) => store.decide(charges).await,
+            Self::Custom(store) => {
+                let decisions = Decisions::from(store.check_all(charges).await?);
+                if decisions.len() == charges.len() {
+                    Ok(decisions)
+                } else {
+                    Err(StoreError::new("there is not one decision for each charge"))
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.take(bucket, cost)),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Store::charge(store, bucket, cost).await,
+            Self::Custom(store) => store.charge(bucket, cost).await,
+        }
+    }
+
+    pub(crate) async fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+    ) -> Result<Decision, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.give_back(bucket, cost, taken)),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Store::refund(store, bucket, cost, taken).await,
+            Self::Custom(store) => store.refund(bucket, cost, taken).await,
         }
     }
 }
 
+/// The answer of a [`Store`] as an object.
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
 /// [`Store`] as an object.
 pub trait DynStore: Send + Sync {
-    fn check<'a>(
+    fn check_all<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Vec<Decision>>;
+
+    fn charge<'a>(&'a self, bucket: &'a Bucket, cost: u32) -> Answer<'a, Decision>;
+
+    fn refund<'a>(
         &'a self,
         bucket: &'a Bucket,
         cost: u32,
-    ) -> Pin<Box<dyn Future<Output = Result<Decision, StoreError>> + Send + 'a>>;
+        taken: &'a Decision,
+    ) -> Answer<'a, Decision>;
 }
 
 impl<S: Store> DynStore for S {
-    fn check<'a>(
+    fn check_all<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Vec<Decision>> {
+        Box::pin(Store::check_all(self, charges))
+    }
+
+    fn charge<'a>(&'a self, bucket: &'a Bucket, cost: u32) -> Answer<'a, Decision> {
+        Box::pin(Store::charge(self, bucket, cost))
+    }
+
+    fn refund<'a>(
         &'a self,
         bucket: &'a Bucket,
         cost: u32,
-    ) -> Pin<Box<dyn Future<Output = Result<Decision, StoreError>> + Send + 'a>> {
-        Box::pin(Store::check(self, bucket, cost))
+        taken: &'a Decision,
+    ) -> Answer<'a, Decision> {
+        Box::pin(Store::refund(self, bucket, cost, taken))
     }
 }

@@ -5,11 +5,13 @@ mod shard;
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use smallvec::SmallVec;
+
 use self::shard::Shard;
-use super::{AnyStore, Bucket, Store, StoreError};
+use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, bucket::BucketKey};
 use crate::{
     algorithm::Decision,
     clock::{Clock, MonotonicClock},
@@ -86,14 +88,84 @@ impl MemoryStore {
         self.clock.clone()
     }
 
-    pub(crate) fn decide(&self, bucket: &Bucket, cost: u32) -> Decision {
+    /// Of several buckets, with no detour for one.
+    pub(crate) fn decide(&self, charges: &[Charge]) -> Decisions {
+        match charges {
+            [Charge { bucket, cost, .. }] => Decisions::from_buf([self.decide_one(bucket, *cost)]),
+            several => self.decide_all(several),
+        }
+    }
+
+    pub(crate) fn decide_one(&self, bucket: &Bucket, cost: u32) -> Decision {
+        let place = self.place(bucket);
+        let now = self.clock.now_micros();
+        lock(&self.shards[place.shard]).check(&place, bucket, cost, now)
+    }
+
+    fn decide_all(&self, charges: &[Charge]) -> Decisions {
+        let places: SmallVec<[Place; 4]> = charges.iter().map(|c| self.place(&c.bucket)).collect();
+        // All of their shards, each once, and always in the same order: two checks that want the
+        // same ones cannot wait for each other.
+        let mut shards: SmallVec<[usize; 4]> = places.iter().map(|place| place.shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let mut locked: SmallVec<[(usize, MutexGuard<'_, Shard>); 4]> = shards
+            .into_iter()
+            .map(|shard| (shard, lock(&self.shards[shard])))
+            .collect();
+        let mut with = |place: &Place, act: &mut dyn FnMut(&mut Shard) -> Decision| {
+            let at = locked.iter().position(|(shard, _)| *shard == place.shard);
+            // Every place's shard is among them.
+            at.map(|at| act(&mut locked[at].1))
+        };
+
+        let now = self.clock.now_micros();
+        let all = || charges.iter().zip(&places);
+        let seen: Decisions = all()
+            .filter_map(|(Charge { bucket, cost, .. }, place)| {
+                with(place, &mut |shard| shard.peek(place, bucket, *cost, now))
+            })
+            .collect();
+        let admits = |(charge, seen): (&Charge, &Decision)| !charge.enforced || seen.allowed;
+        if !charges.iter().zip(&seen).all(admits) {
+            return seen;
+        }
+        all()
+            .filter_map(|(Charge { bucket, cost, .. }, place)| {
+                with(place, &mut |shard| shard.check(place, bucket, *cost, now))
+            })
+            .collect()
+    }
+
+    pub(crate) fn take(&self, bucket: &Bucket, cost: u32) -> Decision {
+        let place = self.place(bucket);
+        let now = self.clock.now_micros();
+        lock(&self.shards[place.shard]).charge(&place, bucket, cost, now)
+    }
+
+    pub(crate) fn give_back(&self, bucket: &Bucket, cost: u32, taken: &Decision) -> Decision {
+        let place = self.place(bucket);
+        let now = self.clock.now_micros();
+        lock(&self.shards[place.shard]).refund(&place, bucket, cost, taken.at_micros, now)
+    }
+
+    fn place(&self, bucket: &Bucket) -> Place {
         let key = bucket.key();
         let hash = self.hasher.hash_one(key);
-        // The table within a shard goes by the low bits and the highest seven; these are neither.
-        let shard = (hash >> 48) as usize % SHARDS;
-        let now = self.clock.now_micros();
-        lock(&self.shards[shard]).check(hash, key, bucket, cost, now)
+        Place {
+            key,
+            hash,
+            // The table within a shard goes by the low bits and the highest seven; these are neither.
+            shard: (hash >> 48) as usize % SHARDS,
+        }
     }
+}
+
+/// Where a bucket is.
+struct Place {
+    key: BucketKey,
+    hash: u64,
+    shard: usize,
 }
 
 fn shards(capacity: usize) -> Box<[Mutex<Shard>]> {
@@ -103,13 +175,30 @@ fn shards(capacity: usize) -> Box<[Mutex<Shard>]> {
 }
 
 /// A shard is whole after a panic too: it is changed only by steps that cannot panic half way.
-fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Store for MemoryStore {
+    async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+        Ok(self.decide(charges).into_vec())
+    }
+
     async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        Ok(self.decide(bucket, cost))
+        Ok(self.decide_one(bucket, cost))
+    }
+
+    async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        Ok(self.take(bucket, cost))
+    }
+
+    async fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+    ) -> Result<Decision, StoreError> {
+        Ok(self.give_back(bucket, cost, taken))
     }
 
     fn erase(self) -> AnyStore {

@@ -7,7 +7,7 @@ use indexmap::{
     map::raw_entry_v1::{RawEntryApiV1, RawEntryMut},
 };
 
-use super::super::bucket::BucketKey;
+use super::{BucketKey, Place};
 use crate::{
     algorithm::{Decision, State},
     policy::Quota,
@@ -53,38 +53,68 @@ impl Shard {
         self.entries.len()
     }
 
-    pub(super) fn check(
-        &mut self,
-        hash: u64,
-        key: BucketKey,
-        bucket: &Bucket,
-        cost: u32,
-        now: u64,
-    ) -> Decision {
+    pub(super) fn check(&mut self, at: &Place, bucket: &Bucket, cost: u32, now: u64) -> Decision {
         let quota = bucket.quota();
-        if let RawEntryMut::Occupied(mut known) = self
-            .entries
-            .raw_entry_mut_v1()
-            .from_hash(hash, |other| *other == key)
-        {
-            return known.get_mut().state.check(&quota, cost, now);
+        if let Some(entry) = self.known(at) {
+            return entry.state.check(&quota, cost, now);
         }
         let mut state = State::new(bucket.algorithm());
         let decision = state.check(&quota, cost, now);
         if decision.allowed && cost > 0 {
-            self.make_room(now);
-            self.insert(hash, key, Entry { state, quota });
+            self.add(at, Entry { state, quota }, now);
         }
         decision
     }
 
-    fn insert(&mut self, hash: u64, key: BucketKey, entry: Entry) {
-        if let RawEntryMut::Vacant(place) = self
-            .entries
-            .raw_entry_mut_v1()
-            .from_hash(hash, |other| *other == key)
-        {
-            place.insert_hashed_nocheck(hash, key, entry);
+    pub(super) fn peek(&mut self, at: &Place, bucket: &Bucket, cost: u32, now: u64) -> Decision {
+        let quota = bucket.quota();
+        match self.known(at) {
+            Some(entry) => entry.state.peek(&quota, cost, now),
+            None => State::new(bucket.algorithm()).peek(&quota, cost, now),
+        }
+    }
+
+    pub(super) fn charge(&mut self, at: &Place, bucket: &Bucket, cost: u32, now: u64) -> Decision {
+        let quota = bucket.quota();
+        if let Some(entry) = self.known(at) {
+            return entry.state.charge(&quota, cost, now);
+        }
+        let mut state = State::new(bucket.algorithm());
+        let decision = state.charge(&quota, cost, now);
+        if cost > 0 {
+            self.add(at, Entry { state, quota }, now);
+        }
+        decision
+    }
+
+    pub(super) fn refund(
+        &mut self,
+        at: &Place,
+        bucket: &Bucket,
+        cost: u32,
+        taken_at: u64,
+        now: u64,
+    ) -> Decision {
+        let quota = bucket.quota();
+        match self.known(at) {
+            Some(entry) => entry.state.refund(&quota, cost, taken_at, now),
+            None => State::new(bucket.algorithm()).peek(&quota, 0, now),
+        }
+    }
+
+    fn known(&mut self, at: &Place) -> Option<&mut Entry> {
+        let entries = self.entries.raw_entry_mut_v1();
+        match entries.from_hash(at.hash, |other| *other == at.key) {
+            RawEntryMut::Occupied(known) => Some(known.into_mut()),
+            RawEntryMut::Vacant(_) => None,
+        }
+    }
+
+    fn add(&mut self, at: &Place, entry: Entry, now: u64) {
+        self.make_room(now);
+        let entries = self.entries.raw_entry_mut_v1();
+        if let RawEntryMut::Vacant(place) = entries.from_hash(at.hash, |other| *other == at.key) {
+            place.insert_hashed_nocheck(at.hash, at.key, entry);
         }
     }
 

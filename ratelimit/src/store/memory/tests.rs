@@ -25,7 +25,7 @@ fn clients_and_policies_do_not_share() {
     for policy in &POLICIES {
         for client in 0..100 {
             for n in 0..7 {
-                let decision = store.decide(&bucket(policy, client), 1);
+                let decision = store.decide_one(&bucket(policy, client), 1);
                 assert_eq!(decision.allowed, n < 5, "{policy:?} {client} {n}");
             }
         }
@@ -40,7 +40,7 @@ fn it_holds_no_more_than_its_capacity() {
         .with_capacity(6_400)
         .with_clock(clock.clone());
     for client in 0..100_000 {
-        let _ = store.decide(&bucket(&POLICIES[client as usize % 3], client), 1);
+        let _ = store.decide_one(&bucket(&POLICIES[client as usize % 3], client), 1);
         assert!(store.len() <= 6_400 || client % 1_000 != 0);
     }
     assert!(store.len() <= 6_400);
@@ -52,12 +52,12 @@ fn what_has_expired_goes_as_new_comes() {
     let clock = ManualClock::new();
     let store = MemoryStore::new().with_clock(clock.clone());
     for client in 0..20_000 {
-        let _ = store.decide(&bucket(&POLICIES[0], client), 1);
+        let _ = store.decide_one(&bucket(&POLICIES[0], client), 1);
     }
     assert_eq!(store.len(), 20_000);
     clock.advance(Duration::from_secs(60));
     for client in 20_000..40_000 {
-        let _ = store.decide(&bucket(&POLICIES[0], client), 1);
+        let _ = store.decide_one(&bucket(&POLICIES[0], client), 1);
     }
     assert!(store.len() < 21_000, "{} are left", store.len());
 }
@@ -69,13 +69,13 @@ fn who_has_used_most_is_kept_longest() {
         .with_clock(ManualClock::new());
     let greedy = bucket(&POLICIES[0], u32::MAX);
     for _ in 0..5 {
-        assert!(store.decide(&greedy, 1).allowed);
+        assert!(store.decide_one(&greedy, 1).allowed);
     }
     for client in 0..1_000_000 {
-        let _ = store.decide(&bucket(&POLICIES[0], client), 1);
+        let _ = store.decide_one(&bucket(&POLICIES[0], client), 1);
     }
     assert!(
-        !store.decide(&greedy, 1).allowed,
+        !store.decide_one(&greedy, 1).allowed,
         "a flood of new clients gave the old one its quota back"
     );
 }
@@ -96,7 +96,7 @@ fn tasks_admit_exactly_the_limit_together() {
                 .map(|_| {
                     scope.spawn(|| {
                         (0..50)
-                            .filter(|_| store.decide(&bucket(policy, 1), 1).allowed)
+                            .filter(|_| store.decide_one(&bucket(policy, 1), 1).allowed)
                             .count()
                     })
                 })

@@ -12,8 +12,11 @@ mod tiers;
 use std::{fmt, sync::Arc, time::Duration};
 
 pub use self::{connection::ConnectError, tiers::RedisTiers};
-use self::{connection::Connections, script::Scripts};
-use super::{AnyStore, Bucket, Store, StoreError};
+use self::{
+    connection::Connections,
+    script::{Run, Scripts},
+};
+use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError};
 use crate::{algorithm::Decision, clock::Clock};
 
 /// Keeps the state of buckets in Redis (6.2 or newer) or Valkey, shared by all processes.
@@ -160,13 +163,48 @@ impl RedisStoreBuilder {
     }
 }
 
+impl RedisStore {
+    fn run(&self) -> Run<'_> {
+        Run {
+            scripts: &self.scripts,
+            connections: &self.connections,
+            prefix: &self.prefix,
+            now: self.clock.as_ref().map(Clock::now_micros),
+        }
+    }
+
+    /// Of several buckets, with no detour for one.
+    pub(crate) async fn decide(&self, charges: &[Charge]) -> Result<Decisions, StoreError> {
+        match charges {
+            [Charge { bucket, cost, .. }] => {
+                let decision = self.run().check(bucket, *cost).await?;
+                Ok(Decisions::from_buf([decision]))
+            }
+            several => self.run().check_all(several).await,
+        }
+    }
+}
+
 impl Store for RedisStore {
+    async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+        Ok(self.decide(charges).await?.into_vec())
+    }
+
     async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let key = format!("{}{bucket}", self.prefix);
-        let now = self.clock.as_ref().map(Clock::now_micros);
-        self.scripts
-            .run(&self.connections, bucket, &key, cost, now)
-            .await
+        self.run().check(bucket, cost).await
+    }
+
+    async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        self.run().charge(bucket, cost).await
+    }
+
+    async fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+    ) -> Result<Decision, StoreError> {
+        self.run().refund(bucket, cost, taken.at_micros).await
     }
 
     fn erase(self) -> AnyStore {

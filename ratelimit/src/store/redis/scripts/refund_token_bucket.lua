@@ -1,0 +1,38 @@
+-- Gives back to a token bucket what was taken from it, less what it has earned since; see
+-- algorithm/token_bucket.rs, and token_bucket.lua for what is stored.
+--
+-- KEYS[1]  the bucket
+-- ARGV[2]  what was taken: microseconds
+-- ARGV[3]    and ticks
+-- ARGV[4]  what a full bucket holds: microseconds
+-- ARGV[5]    and ticks
+-- ARGV[6]  when it was taken
+--
+-- Returns  now, and the instant that is stored: microseconds, ticks (0, 0 for none)
+
+local credit_us, credit_ticks = tonumber(ARGV[2]), tonumber(ARGV[3])
+local earned = math.max(0, now - tonumber(ARGV[6]))
+
+local stored = redis.call('GET', KEYS[1])
+local us, ticks = string.match(stored or '', '^(%d+)%.(%d+)$')
+us, ticks = tonumber(us or 0), tonumber(ticks or 0)
+local nothing_left = credit_us < earned or (credit_us == earned and credit_ticks == 0)
+if nothing_left or us < now then
+  return { now, us, ticks }
+end
+
+local capacity_us, capacity_ticks = tonumber(ARGV[4]), tonumber(ARGV[5])
+if us - now > capacity_us or (us - now == capacity_us and ticks > capacity_ticks) then
+  -- Only because the clock stepped back: the bucket is empty, and no emptier.
+  us, ticks = now + capacity_us, capacity_ticks
+end
+
+us, ticks = us - (credit_us - earned), ticks - credit_ticks
+if ticks < 0 then
+  us, ticks = us - 1, ticks + 4096
+end
+if us < now then
+  us, ticks = now, 0
+end
+redis.call('SET', KEYS[1], string.format('%.0f.%d', us, ticks), 'PX', lifetime(us + 1 - now))
+return { now, us, ticks }
