@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::HeaderMap;
+use axum::http::Request;
 use futures_util::FutureExt;
 use governor::RateLimiter as Governor;
 use ratelimit::{Algorithm, Caller, MemoryStore, Quota, RateLimiter, Store};
@@ -68,12 +68,9 @@ fn limiter(clients: u32) -> Contestant<'static> {
     let limiter = RateLimiter::builder().store(store).build();
     let limiter = limiter.unwrap_or_default();
     let policy = policy("bench", Algorithm::TokenBucket, Quota::new(LIMIT, PER));
-    let headers = HeaderMap::new();
+    let (parts, ()) = Request::new(()).into_parts();
     let check = move |n| {
-        let caller = Caller {
-            peer: Some(Ipv4Addr::from(n).into()),
-            headers: &headers,
-        };
+        let caller = Caller::new(&parts).with_peer(Some(Ipv4Addr::from(n).into()));
         black_box(limiter.check(policy, caller).now_or_never().is_some());
     };
     (0..clients).for_each(&check);

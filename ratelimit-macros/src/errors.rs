@@ -18,6 +18,12 @@ impl Errors {
         }
     }
 
+    pub(crate) fn append(&mut self, others: Self) {
+        if let Some(others) = others.0 {
+            self.push(others);
+        }
+    }
+
     /// Says at these tokens what is wrong with them, and how to mend it.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, problem: impl Display, help: impl Display) {
         self.push(Error::new_spanned(tokens, message(problem, help)));

@@ -9,13 +9,17 @@
 //! ) -> Response {
 //!     impl PolicySource for __rate_limit_search { … }
 //!     async fn search(State(db): State<Db>, Query(q): Query<Search>) -> … { … }  // as it was written
-//!     let status = a.status();
-//!     status.respond(search(a.into_inner(), b.into_inner()).await)
+//!     let responder = a.responder();
+//!     responder.respond(search(a.into_inner(), b.into_inner()).await).await
 //! }
 //! ```
 //!
 //! The handler keeps its shape and its number of arguments, which is what lets attributes above
 //! this one, such as `#[debug_handler]`, go on as they would.
+//!
+//! With `policy = Search` the arguments are `RateLimited<Search, …>`, and there is no hidden type. As
+//! an `impl` block can hold no type, that is how its functions are limited. Where such a function
+//! speaks of `Self`, which nothing within it could, what was written stands beside it.
 
 mod policy;
 
@@ -26,22 +30,29 @@ use syn::{
 };
 
 use crate::{
+    declaration::Declaration,
     handler::{Handler, has_cfg, is_cfg},
-    validate::RateLimit,
+    validate::{Limit, RateLimit},
 };
 
-pub(crate) fn expand(limit: &RateLimit, handler: &Handler) -> TokenStream {
-    let krate = limit
-        .krate
-        .as_ref()
-        .map_or_else(|| quote!(::ratelimit), ToTokens::to_token_stream);
-    let source = format_ident!(
-        "__rate_limit_{}",
-        handler.signature.ident.unraw(),
-        span = Span::call_site()
-    );
+/// A handler with one limit or several.
+pub(crate) fn handler(limits: &[RateLimit], handler: &Handler) -> TokenStream {
+    let krate = krate(limits);
+    if let [
+        RateLimit {
+            limit: Limit::Shared(policy),
+            ..
+        },
+    ] = limits
+    {
+        let register = policy::register(&krate, &handler.signature.ident, policy);
+        return outer(&krate, &policy.to_token_stream(), &register, handler);
+    }
+    let name = handler.signature.ident.unraw();
+    let source = format_ident!("__rate_limit_{name}", span = Span::call_site());
     let visibility = &handler.visibility;
-    let outer = outer(&krate, &source, limit, handler);
+    let policies = policy::source(&krate, &source, limits, &handler.signature.ident);
+    let outer = outer(&krate, &source.to_token_stream(), &policies, handler);
     quote! {
         #[doc(hidden)]
         #[allow(non_camel_case_types)]
@@ -51,8 +62,33 @@ pub(crate) fn expand(limit: &RateLimit, handler: &Handler) -> TokenStream {
     }
 }
 
-/// The function that takes the place of the handler's.
-fn outer(krate: &TokenStream, source: &Ident, limit: &RateLimit, handler: &Handler) -> TokenStream {
+/// A policy of its own.
+pub(crate) fn declaration(limit: &RateLimit, declaration: &Declaration) -> TokenStream {
+    let limits = std::slice::from_ref(limit);
+    let name = &declaration.name;
+    let ty = declaration.to_type();
+    let policies = policy::source(&krate(limits), name, limits, name);
+    quote! {
+        #ty
+
+        const _: () = {
+            #policies
+        };
+    }
+}
+
+fn krate(limits: &[RateLimit]) -> TokenStream {
+    let renamed = limits.iter().find_map(|limit| limit.krate.as_ref());
+    renamed.map_or_else(|| quote!(::ratelimit), ToTokens::to_token_stream)
+}
+
+/// The function that takes the place of the handler's, limited by `source`.
+fn outer(
+    krate: &TokenStream,
+    source: &TokenStream,
+    items: &TokenStream,
+    handler: &Handler,
+) -> TokenStream {
     let Handler {
         attributes,
         visibility,
@@ -88,35 +124,52 @@ fn outer(krate: &TokenStream, source: &Ident, limit: &RateLimit, handler: &Handl
         .iter()
         .position(|argument| !has_cfg(argument))
         .map(variable);
-    let status = Ident::new("status", Span::mixed_site());
+    let responder = Ident::new("responder", Span::mixed_site());
     let turbofish = turbofish(&generics.params);
-    let policy = policy::source(krate, source, limit, name);
     // Where the answer is no response, the error points at its type. It remains code of this macro,
     // of which lints do not speak to the user.
     let span = match &signature.output {
         ReturnType::Default => Span::call_site(),
         ReturnType::Type(_, ty) => Span::call_site().located_at(ty.span()),
     };
+    let speaks_of_self = handler.speaks_of_self();
+    let mut written = signature.clone();
     let mut call = name.clone();
     call.set_span(span);
+    let mut call = call.into_token_stream();
+    if speaks_of_self {
+        written.ident = format_ident!("__rate_limited_{}", name.unraw(), span = name.span());
+        let name = format_ident!("{}", written.ident, span = span);
+        call = quote_spanned!(span=> Self::#name);
+    }
+    // Handlers are async because axum asks for it, which the lint sees of all but this one.
+    let written = quote! {
+        #[allow(clippy::unused_async)]
+        #(#inside)*
+        #written #body
+    };
+    let (within, beside) = if speaks_of_self {
+        (TokenStream::new(), quote!(#[doc(hidden)] #written))
+    } else {
+        (written, TokenStream::new())
+    };
     let krate_there = at(span, krate);
     let answer = quote_spanned! {span=>
-        #krate_there::RateLimitStatus::respond(&#status, #call #turbofish (#(#passed),*).await)
+        #krate_there::Responder::respond(&#responder, #call #turbofish (#(#passed),*).await).await
     };
 
     quote! {
+        #beside
+
         #(#outside)*
         #visibility #asyncness #fn_token #name #generics (#(#parameters),*) -> #krate::__private::Response
         #where_clause
         {
-            #policy
+            #items
 
-            // Handlers are async because axum asks for it, which the lint sees of all but this one.
-            #[allow(clippy::unused_async)]
-            #(#inside)*
-            #signature #body
+            #within
 
-            let #status = #decided.status();
+            let #responder = #decided.responder();
             #answer
         }
     }

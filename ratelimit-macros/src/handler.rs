@@ -1,9 +1,9 @@
 //! The annotated function: its head is parsed, its body carried along as it is.
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::{
-    Attribute, FnArg, PatType, Safety, Signature, Visibility,
+    Attribute, FnArg, Meta, PatType, Safety, Signature, Visibility,
     parse::{ParseStream, Parser},
 };
 
@@ -44,6 +44,35 @@ impl Handler {
             return Err(input.error("a function without a body"));
         }
         Ok(handler)
+    }
+
+    /// Takes out the further `#[rate_limit]`s, which are this handler's as well, with what is in them.
+    pub(crate) fn take_limits(&mut self) -> Vec<TokenStream> {
+        let (limits, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attributes)
+            .into_iter()
+            .partition(is_rate_limit);
+        self.attributes = others;
+        let options = |attribute: Attribute| match attribute.meta {
+            Meta::List(list) => list.tokens,
+            _ => TokenStream::new(),
+        };
+        limits.into_iter().map(options).collect()
+    }
+
+    /// The function with what attributes are left.
+    pub(crate) fn as_written(&self) -> TokenStream {
+        let Self {
+            attributes,
+            visibility,
+            signature,
+            body,
+        } = self;
+        quote!(#(#attributes)* #visibility #signature #body)
+    }
+
+    /// Whether it speaks of `Self`, as only a function in an `impl` block can.
+    pub(crate) fn speaks_of_self(&self) -> bool {
+        speaks_of_self(self.signature.to_token_stream()) || speaks_of_self(self.body.clone())
     }
 
     /// The arguments; those of a function that passed the checks.
@@ -91,17 +120,6 @@ impl Handler {
             let problem = format!("axum calls no function with `{word}`");
             errors.at(word, problem, "leave it out");
         }
-        if let Some(second) = self
-            .attributes
-            .iter()
-            .find(|attribute| is_rate_limit(attribute))
-        {
-            errors.at(
-                second,
-                "a handler has one `#[rate_limit]`",
-                "put all of its options into one attribute",
-            );
-        }
         // The decision is read from an argument, so there must be one whatever is configured.
         let mut arguments = self.arguments().peekable();
         if arguments.peek().is_some() && arguments.all(has_cfg) {
@@ -120,6 +138,14 @@ pub(crate) fn is_cfg(attribute: &Attribute) -> bool {
 
 pub(crate) fn has_cfg(argument: &PatType) -> bool {
     argument.attrs.iter().any(is_cfg)
+}
+
+fn speaks_of_self(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word == "Self",
+        TokenTree::Group(group) => speaks_of_self(group.stream()),
+        _ => false,
+    })
 }
 
 fn is_rate_limit(attribute: &Attribute) -> bool {

@@ -1,6 +1,6 @@
 //! Which options there are: unknown ones and duplicates are turned away here.
 
-use syn::Expr;
+use syn::{Expr, Type};
 
 use crate::{
     errors::Errors,
@@ -20,11 +20,19 @@ pub(crate) const OPTIONS: &[Known] = &[
     ("tiers", "tiers(gold = 1200)"),
     ("default_tier", "default_tier = \"free\""),
     ("tier_header", "tier_header = \"X-API-Key\""),
+    ("identity", "identity = User"),
     ("key", "key = ip"),
     ("per", "per = \"1m\""),
     ("algo", "algo = \"token_bucket\""),
     ("burst", "burst = 20"),
     ("cost", "cost = 5"),
+    ("exempt", "exempt = is_internal"),
+    ("refund_if", "refund_if = has_logged_in"),
+    ("wait", "wait = \"500ms\""),
+    ("shadow", "shadow"),
+    ("on_store_error", "on_store_error = \"deny\""),
+    ("on_limited", "on_limited = too_many"),
+    ("policy", "policy = Search"),
     ("name", "name = \"search\""),
     ("crate", "crate = ::ratelimit"),
 ];
@@ -56,6 +64,12 @@ const BORROWED: &[(&str, &str)] = &[
     ("weight", "cost"),
     ("header", "tier_header"),
     ("key_by", "key"),
+    ("skip", "exempt"),
+    ("dry_run", "shadow"),
+    ("max_wait", "wait"),
+    ("on_error", "on_store_error"),
+    ("fail_open", "on_store_error"),
+    ("handler", "on_limited"),
 ];
 
 /// An option that was given.
@@ -115,21 +129,65 @@ impl Options {
         read: impl FnOnce(&str, Expr, &mut Errors) -> Option<T>,
     ) -> Option<Given<T>> {
         let given = self.take_any(name)?;
-        let value = if let Some(Value::Is(value)) = given.value {
-            read(name, value, errors)
-        } else {
+        Some(match given.value {
+            Some(Value::Is(value)) => Given {
+                name: given.name,
+                position: given.position,
+                value: read(name, value, errors),
+            },
+            _ => self.misses_its_value(name, given, errors),
+        })
+    }
+
+    /// Takes an option out whose value is a type.
+    pub(crate) fn take_type(&mut self, name: &str, errors: &mut Errors) -> Option<Given<Type>> {
+        let given = self.take_any(name)?;
+        Some(match given.value {
+            Some(Value::Type(ty)) => Given {
+                name: given.name,
+                position: given.position,
+                value: Some(*ty),
+            },
+            _ => self.misses_its_value(name, given, errors),
+        })
+    }
+
+    /// Whether a bare word is given.
+    pub(crate) fn take_flag(&mut self, name: &str, errors: &mut Errors) -> bool {
+        let Some(given) = self.take_any(name) else {
+            return false;
+        };
+        if !matches!(given.value, Some(Value::None)) {
             errors.at(
                 &given.name,
-                format!("`{name}` needs a value"),
-                format!("write `{}`", self.example(name)),
+                format!("`{name}` has no value"),
+                format!("write `{name}`, or leave it out"),
             );
-            None
-        };
-        Some(Given {
+        }
+        true
+    }
+
+    /// The names of those that are left.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.given.iter().map(|given| &given.name)
+    }
+
+    fn misses_its_value<T>(
+        &self,
+        name: &str,
+        given: Given<Value>,
+        errors: &mut Errors,
+    ) -> Given<T> {
+        errors.at(
+            &given.name,
+            format!("`{name}` needs a value"),
+            format!("write `{}`", self.example(name)),
+        );
+        Given {
             name: given.name,
             position: given.position,
-            value,
-        })
+            value: None,
+        }
     }
 
     /// Takes an option out, whatever its form.

@@ -6,7 +6,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Error, Expr, LitStr, Token,
+    Error, Expr, LitStr, Token, Type,
     ext::IdentExt,
     parenthesized,
     parse::{ParseStream, Parser},
@@ -33,9 +33,14 @@ pub(crate) enum Value {
     None,
     /// `name = value`
     Is(Expr),
+    /// `name = Type`, of the options that take one.
+    Type(Box<Type>),
     /// `name(…)`: what is between the parentheses, to be read by who knows what it means.
     Group(TokenStream),
 }
+
+/// `Option<User>` cannot be read as an expression, so it must be known here which are types.
+const TAKES_A_TYPE: [&str; 2] = ["identity", "policy"];
 
 impl Name {
     pub(crate) fn text(&self) -> String {
@@ -105,7 +110,11 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
             let help = "a value stands behind the `=`, as in `limit = 60`";
             return Err(Error::new_spanned(equals, message(problem, help)));
         }
-        Value::Is(input.parse()?)
+        if TAKES_A_TYPE.contains(&name.text().as_str()) {
+            Value::Type(input.parse()?)
+        } else {
+            Value::Is(input.parse()?)
+        }
     } else if input.peek(Paren) {
         let content;
         parenthesized!(content in input);

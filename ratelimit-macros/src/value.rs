@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Expr, ExprGroup, ExprParen, ExprPath, ExprUnary, Lit, LitStr, Path, UnOp};
+use syn::{
+    Expr, ExprGroup, ExprParen, ExprPath, ExprUnary, Lit, LitStr, Path, UnOp, spanned::Spanned,
+};
 
 use crate::{
     duration::duration,
@@ -23,7 +26,7 @@ pub(crate) struct Number {
 /// A length of time.
 #[derive(Clone)]
 pub(crate) enum Time {
-    Literal(Duration),
+    Literal(Duration, Span),
     Constant(Expr),
 }
 
@@ -35,11 +38,27 @@ pub(crate) enum Algorithm {
 }
 
 /// What shares a bucket.
-#[derive(Clone)]
 pub(crate) enum Key {
+    Caller,
     Ip,
     Global,
     Header(Header),
+    Path(LitStr),
+    Function(Expr),
+    All(Vec<Key>),
+}
+
+/// What one request costs.
+pub(crate) enum Cost {
+    Fixed(Number),
+    Function(Expr),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnStoreError {
+    Local,
+    Allow,
+    Deny,
 }
 
 /// A header's name, in lower case.
@@ -157,7 +176,7 @@ pub(crate) fn time(option: &str, expr: Expr, errors: &mut Errors) -> Option<Time
                 other => (other.to_token_stream().to_string(), String::new()),
             };
             match duration(&text) {
-                Ok(time) if text == written => return Some(Time::Literal(time)),
+                Ok(time) if text == written => return Some(Time::Literal(time, literal.span())),
                 Ok(_) => errors.at(
                     literal,
                     format!("`{option}` must be a text"),
@@ -223,26 +242,125 @@ pub(crate) fn algorithm(_: &str, expr: Expr, errors: &mut Errors) -> Option<Algo
     None
 }
 
-/// `ip`, `global` or `header("X-Tenant")`.
+/// `ip`, `global`, `caller`, `header("X-Tenant")`, `path("id")`, a function, or several of them.
 pub(crate) fn key(_: &str, expr: Expr, errors: &mut Errors) -> Option<Key> {
-    const HELP: &str = "write `key = ip`, `key = global` or `key = header(\"X-Tenant\")`";
+    const HELP: &str = "write `ip`, `global`, `caller`, `header(\"X-Tenant\")`, `path(\"id\")`, the name of a function, or several of them as in `(ip, path(\"id\"))`";
     let expr = ungroup(expr);
-    if let Expr::Call(call) = &expr
-        && word(&call.func).as_deref() == Some("header")
-    {
-        let mut arguments = call.args.iter();
-        if let (Some(argument), None) = (arguments.next(), arguments.next()) {
-            return header("key", argument.clone(), errors).map(Key::Header);
+    match &expr {
+        Expr::Tuple(tuple) if tuple.elems.len() > 1 => {
+            let keys = tuple
+                .elems
+                .iter()
+                .cloned()
+                .map(|each| key("key", each, errors));
+            return keys
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect::<Option<_>>()
+                .map(Key::All);
         }
+        Expr::Call(call) => {
+            let mut arguments = call.args.iter();
+            if let (Some(what), Some(argument), None) =
+                (word(&call.func), arguments.next(), arguments.next())
+            {
+                match what.as_str() {
+                    "header" => return header("key", argument.clone(), errors).map(Key::Header),
+                    "path" => return path_parameter(argument.clone(), errors).map(Key::Path),
+                    _ => {}
+                }
+            }
+        }
+        Expr::Path(_) => match word(&expr).as_deref() {
+            Some("ip") => return Some(Key::Ip),
+            Some("global") => return Some(Key::Global),
+            Some("caller") => return Some(Key::Caller),
+            Some("header" | "path") => {}
+            _ => return Some(Key::Function(expr)),
+        },
+        Expr::Closure(_) => return Some(Key::Function(expr)),
+        _ => {}
     }
+    errors.at(
+        expr,
+        "this is nothing that requests can share a bucket by",
+        HELP,
+    );
+    None
+}
+
+/// `"id"` of a route `/users/{id}`.
+fn path_parameter(expr: Expr, errors: &mut Errors) -> Option<LitStr> {
+    let expr = ungroup(expr);
+    let text = literal_text(&expr).cloned();
+    let name = text.as_ref().map(LitStr::value).unwrap_or_default();
+    if name.is_empty() || name.contains(['{', '}', '/', '*', ':']) {
+        // What is between the braces of a whole path is probably meant.
+        let between = name
+            .split_once('{')
+            .and_then(|(_, rest)| rest.split_once('}'));
+        let example = between.map_or("id", |(parameter, _)| parameter);
+        errors.at(
+            expr,
+            "`path` takes the name of a parameter of the route",
+            format!("for a route as `/users/{{{example}}}` write `path(\"{example}\")`"),
+        );
+        return None;
+    }
+    text
+}
+
+/// A number of requests, or a function that says it. A constant is told from a function by its
+/// capitals.
+pub(crate) fn cost(option: &str, expr: Expr, errors: &mut Errors) -> Option<Cost> {
+    let expr = ungroup(expr);
+    let is_function = match &expr {
+        Expr::Closure(_) => true,
+        Expr::Path(ExprPath { path, .. }) => {
+            let last = path
+                .segments
+                .last()
+                .map(|segment| segment.ident.to_string());
+            last.is_some_and(|name| name != "unlimited" && name.contains(char::is_lowercase))
+        }
+        _ => false,
+    };
+    if is_function {
+        return Some(Cost::Function(expr));
+    }
+    count(option, expr, errors).map(Cost::Fixed)
+}
+
+/// The name of a function, or a closure.
+pub(crate) fn function(option: &str, expr: Expr, errors: &mut Errors) -> Option<Expr> {
+    let expr = ungroup(expr);
+    if matches!(expr, Expr::Path(_) | Expr::Closure(_)) {
+        return Some(expr);
+    }
+    errors.at(
+        expr,
+        format!("`{option}` must be a function"),
+        format!("name one, or write it as a closure, as in `{option} = |it| …`"),
+    );
+    None
+}
+
+/// `"local"`, `"allow"` or `"deny"`, or the same as a bare word.
+pub(crate) fn on_store_error(
+    option: &str,
+    expr: Expr,
+    errors: &mut Errors,
+) -> Option<OnStoreError> {
+    let expr = ungroup(expr);
     match word(&expr).as_deref() {
-        Some("ip") => Some(Key::Ip),
-        Some("global") => Some(Key::Global),
+        Some("local") => Some(OnStoreError::Local),
+        Some("allow") => Some(OnStoreError::Allow),
+        Some("deny") => Some(OnStoreError::Deny),
         _ => {
             errors.at(
                 expr,
-                "this is nothing that requests can share a bucket by",
-                HELP,
+                format!("`{option}` is one of three words"),
+                "write `\"local\"` to keep the limits in memory meanwhile, `\"allow\"` to admit everybody, or `\"deny\"` to admit nobody",
             );
             None
         }

@@ -2,12 +2,15 @@
 
 use std::{
     fmt,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+
+use tokio::sync::Notify;
 
 /// A source of time: microseconds since an instant of its choice.
 ///
@@ -16,11 +19,20 @@ use std::{
 pub trait Clock: Send + Sync + 'static {
     /// Microseconds since the clock's own beginning.
     fn now_micros(&self) -> u64;
+
+    /// Lets so much of this clock's time pass.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now_micros(&self) -> u64 {
         (**self).now_micros()
+    }
+
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        (**self).sleep(time)
     }
 }
 
@@ -65,7 +77,12 @@ impl Clock for MonotonicClock {
 /// assert_eq!(clock.now_micros() - before, 60_000_000);
 /// ```
 #[derive(Clone)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock(Arc<Manual>);
+
+struct Manual {
+    micros: AtomicU64,
+    moved: Notify,
+}
 
 impl ManualClock {
     /// A clock that shows some time and stands still. Its clones are the same clock.
@@ -76,17 +93,22 @@ impl ManualClock {
 
     /// A clock that stands at `time` since its beginning.
     pub fn at(time: Duration) -> Self {
-        Self(Arc::new(AtomicU64::new(micros(time))))
+        Self(Arc::new(Manual {
+            micros: AtomicU64::new(micros(time)),
+            moved: Notify::new(),
+        }))
     }
 
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(micros(by), Ordering::SeqCst);
+        self.0.micros.fetch_add(micros(by), Ordering::SeqCst);
+        self.0.moved.notify_waiters();
     }
 
     /// Sets the clock to `time` since its beginning, be it in the past or in the future.
     pub fn set(&self, time: Duration) {
-        self.0.store(micros(time), Ordering::SeqCst);
+        self.0.micros.store(micros(time), Ordering::SeqCst);
+        self.0.moved.notify_waiters();
     }
 }
 
@@ -102,7 +124,23 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now_micros(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.0.micros.load(Ordering::SeqCst)
+    }
+
+    /// Ends when the clock has been moved so far.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let until = self.now_micros().saturating_add(micros(time));
+        Box::pin(async move {
+            loop {
+                let mut moved = pin!(self.0.moved.notified());
+                // From here on no move is missed.
+                moved.as_mut().enable();
+                if self.now_micros() >= until {
+                    return;
+                }
+                moved.await;
+            }
+        })
     }
 }
 

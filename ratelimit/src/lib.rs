@@ -7,6 +7,7 @@ mod http;
 mod limiter;
 mod policy;
 mod store;
+pub mod testing;
 
 #[cfg(feature = "redis")]
 pub use self::store::redis::{ConnectError, RedisStore, RedisStoreBuilder, RedisTiers};
@@ -60,24 +61,83 @@ pub use self::store::redis::{ConnectError, RedisStore, RedisStoreBuilder, RedisT
 /// `#[debug_handler]` works above if the handler has an argument, and below always.
 pub use ratelimit_macros::rate_limit;
 
+/// Declares a policy that several handlers, and [layers](RateLimitLayer), share: one name, and one
+/// bucket for each client.
+///
+/// Its options are those of [`#[rate_limit]`](macro@rate_limit). It is also how functions in `impl`
+/// blocks are limited, which cannot have a policy of their own.
+///
+/// ```
+/// use axum::{extract::State, routing::{get, Router}};
+/// use ratelimit::{policy, rate_limit};
+///
+/// policy! {
+///     /// What each client may do with articles, by whatever route.
+///     pub Articles: limit = 60, per = "1m"
+/// }
+///
+/// #[rate_limit(policy = Articles)]
+/// async fn list() {}
+///
+/// #[derive(Clone)]
+/// struct Service;
+///
+/// impl Service {
+///     #[rate_limit(policy = Articles)]
+///     async fn show(State(service): State<Self>) {}
+/// }
+///
+/// let app: Router = Router::new()
+///     .route("/articles", get(list))
+///     .route("/articles/{id}", get(Service::show))
+///     .with_state(Service);
+/// ```
+pub use ratelimit_macros::policy;
+
 pub use self::{
     algorithm::Decision,
     client::{
-        ApiKey, ClientId, ForwardedHeader, KnownKey, LONGEST_API_KEY, ResolveError, StaticTiers,
-        TierResolver,
+        ApiKey, ClientId, ForwardedHeader, Identified, Identity, KnownKey, LONGEST_API_KEY,
+        ResolveError, StaticTiers, TierResolver,
     },
     clock::{Clock, ManualClock, MonotonicClock},
-    http::{NotLimited, PolicySource, RateLimitExceeded, RateLimited},
-    limiter::{AlreadyInstalled, BuildError, Builder, Caller, RateLimitStatus, RateLimiter},
-    policy::{Algorithm, Key, Policy, Quota, QuotaError, Tier},
+    http::{
+        Limit, NoIdentity, NotLimited, PolicySource, RATE_LIMIT_HEADERS, RateLimit,
+        RateLimitExceeded, RateLimitLayer, RateLimited, Responder, StoreUnavailable,
+    },
+    limiter::{
+        AlreadyInstalled, BuildError, Builder, Caller, HeaderStyle, RateLimitStatus, RateLimiter,
+    },
+    policy::{
+        Algorithm, Key, KeyValue, OnStoreError, Policy, PolicyEntry, Quota, QuotaError, Tier,
+        policies,
+    },
     store::{Bucket, Charge, MemoryStore, Store, StoreError},
 };
 
-/// What the code that `#[rate_limit]` emits needs beside the public items.
+/// What the code that the macros emit needs beside the public items.
 #[doc(hidden)]
 pub mod __private {
     pub use axum::response::Response;
-    pub use http::HeaderName;
+    pub use http::{HeaderName, request::Parts};
+    pub use inventory;
+    pub use once_cell::sync::Lazy;
 
     pub use crate::policy::window;
+    use crate::{Limit, Policy, PolicySource};
+
+    pub type Limits = Vec<&'static Limit>;
+
+    // A function and not the trait, whose name in error messages should be axum's.
+    pub fn into_response(answer: impl axum::response::IntoResponse) -> Response {
+        answer.into_response()
+    }
+
+    pub fn join(limits: &[&[&'static Limit]]) -> Limits {
+        limits.concat()
+    }
+
+    pub fn policies_of<P: PolicySource>() -> Vec<&'static Policy> {
+        P::limits().iter().map(|limit| limit.policy()).collect()
+    }
 }

@@ -24,6 +24,9 @@ impl Random {
     }
 }
 
+/// A bucket, its state as it should be, and what it was last admitted with.
+type Client = (Bucket, State, Option<(u32, Decision)>);
+
 /// What is done to a bucket.
 #[derive(Clone, Copy, Debug)]
 enum Act {
@@ -88,8 +91,7 @@ async fn compare(algorithm: Algorithm, quota: Quota, seed: u64) -> (usize, usize
         .await
         .expect("a redis-server");
     let policy = policy("differential", algorithm, quota);
-    // Each with what it was last admitted with.
-    let mut clients: Vec<(Bucket, State, Option<(u32, Decision)>)> = (0..CLIENTS)
+    let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|n| (bucket(policy, n), State::new(algorithm), None))
         .collect();
 

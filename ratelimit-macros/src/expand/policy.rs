@@ -1,28 +1,126 @@
-//! The policy, in a `static`: what the macro could not see of it, the compiler checks there.
+//! The policies, in `static`s: what the macro could not see of them, the compiler checks there.
+
+use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{ext::IdentExt, spanned::Spanned};
 
 use super::at;
 use crate::{
-    validate::{Quota, RateLimit, Tier},
-    value::{Algorithm, Header, Key, Number, Time},
+    validate::{Limit, OwnLimit, Quota, RateLimit, Tier},
+    value::{Algorithm, Cost, Header, Key, Number, OnStoreError, Time},
 };
 
-/// Makes `source` name the policy.
+/// Makes `source` name the limits of a function, or of a policy's type.
 pub(super) fn source(
     krate: &TokenStream,
     source: &Ident,
-    limit: &RateLimit,
-    function: &Ident,
+    limits: &[RateLimit],
+    name: &Ident,
 ) -> TokenStream {
-    let name = if let Some(name) = &limit.name {
-        name.to_token_stream()
+    let variable = |n: usize| format_ident!("__RATE_LIMIT_{n}");
+    let owns = limits
+        .iter()
+        .enumerate()
+        .filter_map(|(n, limit)| match &limit.limit {
+            Limit::Own(own) => {
+                let variable = variable(n);
+                let limit = self::limit(krate, own, &default_name(name, n));
+                Some(quote!(static #variable: #krate::Limit = #limit;))
+            }
+            Limit::Shared(_) => None,
+        });
+    let all = if let [
+        RateLimit {
+            limit: Limit::Own(_),
+            ..
+        },
+    ] = limits
+    {
+        let own = variable(0);
+        quote! {
+            static ALL: [&#krate::Limit; 1] = [&#own];
+            &ALL
+        }
     } else {
-        let function = format!("::{}", function.unraw());
-        quote!(::core::concat!(::core::module_path!(), #function))
+        let each = limits
+            .iter()
+            .enumerate()
+            .map(|(n, limit)| match &limit.limit {
+                Limit::Own(_) => {
+                    let own = variable(n);
+                    quote!(&[&#own])
+                }
+                Limit::Shared(policy) => quote!(<#policy as #krate::PolicySource>::limits()),
+            });
+        quote! {
+            static ALL: #krate::__private::Lazy<#krate::__private::Limits> =
+                #krate::__private::Lazy::new(|| #krate::__private::join(&[#(#each),*]));
+            &ALL
+        }
     };
+    let identity = identity(krate, limits);
+    let register = register(krate, name, source);
+    // The impl is within a function because that is the one place where an `impl` block's method
+    // could have it, too; that it is for a type outside is what the lint is about.
+    quote! {
+        #(#owns)*
+
+        #[allow(non_local_definitions)]
+        impl #krate::PolicySource for #source {
+            type Identity = #identity;
+
+            fn limits() -> &'static [&'static #krate::Limit] {
+                #all
+            }
+        }
+
+        #register
+    }
+}
+
+/// Puts the limits of `source` on the list of all there are, for the function of this name.
+pub(super) fn register(krate: &TokenStream, name: &Ident, source: impl ToTokens) -> TokenStream {
+    let name = default_name(name, 0);
+    quote! {
+        #krate::__private::inventory::submit! {
+            #krate::PolicyEntry::new(
+                #name,
+                ::core::file!(),
+                ::core::line!(),
+                ::core::column!(),
+                #krate::__private::policies_of::<#source>,
+            )
+        }
+    }
+}
+
+/// The path of the function, and a number for each further limit of it.
+fn default_name(name: &Ident, n: usize) -> TokenStream {
+    let name = match n {
+        0 => format!("::{}", name.unraw()),
+        n => format!("::{}#{}", name.unraw(), n + 1),
+    };
+    quote!(::core::concat!(::core::module_path!(), #name))
+}
+
+/// Who the caller is, by the first limit that says so.
+fn identity(krate: &TokenStream, limits: &[RateLimit]) -> TokenStream {
+    let own = limits.iter().find_map(|limit| match &limit.limit {
+        Limit::Own(own) => own.identity.as_ref().map(ToTokens::to_token_stream),
+        Limit::Shared(_) => None,
+    });
+    let shared = limits.iter().find_map(|limit| match &limit.limit {
+        Limit::Shared(policy) => Some(quote!(<#policy as #krate::PolicySource>::Identity)),
+        Limit::Own(_) => None,
+    });
+    own.or(shared).unwrap_or_else(|| quote!(#krate::NoIdentity))
+}
+
+fn limit(krate: &TokenStream, limit: &OwnLimit, default_name: &TokenStream) -> TokenStream {
+    let name = limit.name.as_ref().map(ToTokens::to_token_stream);
+    let name = name.as_ref().unwrap_or(default_name);
     let algorithm = match limit.algorithm {
         Algorithm::TokenBucket => quote!(TokenBucket),
         Algorithm::SlidingWindow => quote!(SlidingWindow),
@@ -32,36 +130,96 @@ pub(super) fn source(
     let tiers = limit.tiers.iter().map(|tier| self::tier(krate, tier));
     let default_tier = limit.default_tier.iter();
     let tier_header = limit.tier_header.iter().map(|name| header(krate, name));
-    let key = limit.key.iter().map(|key| match key {
-        Key::Ip => quote!(#krate::Key::Ip),
-        Key::Global => quote!(#krate::Key::Global),
-        Key::Header(name) => {
-            let name = header(krate, name);
-            quote!(#krate::Key::Header(#name))
-        }
+    let key = match (&limit.key, &limit.identity) {
+        (Some(key), _) => Some(self::key(krate, key)),
+        (None, Some(_)) => Some(quote!(#krate::Key::Caller)),
+        (None, None) => None,
+    };
+    let key = key.iter();
+    let exempt = limit.exempt.iter();
+    let shadow = limit.shadow.then(|| quote!(.with_shadow()));
+    let on_store_error = limit.on_store_error.map(|mode| match mode {
+        OnStoreError::Local => quote!(.with_on_store_error(#krate::OnStoreError::Local)),
+        OnStoreError::Allow => quote!(.with_on_store_error(#krate::OnStoreError::Allow)),
+        OnStoreError::Deny => quote!(.with_on_store_error(#krate::OnStoreError::Deny)),
     });
     let mut policy = quote! {
         #krate::Policy::new(#name, #krate::Algorithm::#algorithm, &__RATE_LIMIT_TIERS)
             #(.with_default_tier(#default_tier))*
             #(.with_tier_header(#tier_header))*
             #(.with_key(#key))*
+            #(.with_exempt(#exempt))*
+            #shadow
+            #on_store_error
     };
-    if let Some(Number { expr: cost, .. }) = &limit.cost {
-        let krate = at(cost.span(), krate);
-        policy = quote_spanned!(cost.span()=> #krate::Policy::with_cost(#policy, #cost));
+    policy = match &limit.cost {
+        Some(Cost::Fixed(Number { expr, .. })) => {
+            let krate = at(expr.span(), krate);
+            quote_spanned!(expr.span()=> #krate::Policy::with_cost(#policy, #expr))
+        }
+        Some(Cost::Function(function)) => quote!(#policy.with_cost_of(#function)),
+        None => policy,
+    };
+    if let Some(wait) = &limit.wait {
+        let (span, wait) = match wait {
+            Time::Literal(time, span) => (*span, micros(*time)),
+            Time::Constant(expr) => (expr.span(), expr.to_token_stream()),
+        };
+        let krate = at(span, krate);
+        policy = quote_spanned!(span=> #krate::Policy::with_wait(#policy, #wait));
     }
-    // The impl is within the function because that is the one place where an `impl` block's method
-    // could have it, too; that it is for a type outside is what the lint is about.
-    quote! {
-        #[allow(non_local_definitions)]
-        impl #krate::PolicySource for #source {
-            fn policy() -> &'static #krate::Policy {
-                static __RATE_LIMIT_TIERS: [#krate::Tier; #count] = [#(#tiers),*];
-                static __RATE_LIMIT_POLICY: #krate::Policy = #policy;
-                &__RATE_LIMIT_POLICY
-            }
+    let refund_if = limit.refund_if.iter();
+    let on_limited = limit.on_limited.iter().map(|answer| {
+        let krate = at(answer.span(), krate);
+        quote_spanned!(answer.span()=> |exceeded| #krate::__private::into_response((#answer)(exceeded)))
+    });
+    quote! {{
+        static __RATE_LIMIT_TIERS: [#krate::Tier; #count] = [#(#tiers),*];
+        #krate::Limit::new(#policy)
+            #(.with_refund_if(#refund_if))*
+            #(.with_on_limited(#on_limited))*
+    }}
+}
+
+fn key(krate: &TokenStream, key: &Key) -> TokenStream {
+    match key {
+        Key::Caller => quote!(#krate::Key::Caller),
+        Key::Ip => quote!(#krate::Key::Ip),
+        Key::Global => quote!(#krate::Key::Global),
+        Key::Header(name) => {
+            let name = header(krate, name);
+            quote!(#krate::Key::Header(#name))
+        }
+        Key::Path(name) => quote!(#krate::Key::Path(#name)),
+        Key::Function(function) => quote_spanned! {function.span()=>
+            #krate::Key::Of(|parts: &#krate::__private::Parts| {
+                #krate::KeyValue::into_key((#function)(parts))
+            })
+        },
+        Key::All(keys) => {
+            let count = keys.len();
+            let keys = keys.iter().map(|key| self::key(krate, key));
+            quote! {{
+                static __RATE_LIMIT_KEYS: [#krate::Key; #count] = [#(#keys),*];
+                #krate::Key::All(&__RATE_LIMIT_KEYS)
+            }}
         }
     }
+}
+
+fn window(krate: &TokenStream, time: &Time) -> TokenStream {
+    match time {
+        Time::Literal(time, _) => micros(*time),
+        Time::Constant(expr) => {
+            let krate = at(expr.span(), krate);
+            quote_spanned!(expr.span()=> #krate::__private::window(#expr))
+        }
+    }
+}
+
+fn micros(time: Duration) -> TokenStream {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    quote!(::core::time::Duration::from_micros(#micros))
 }
 
 fn tier(krate: &TokenStream, tier: &Tier) -> TokenStream {
@@ -75,16 +233,7 @@ fn tier(krate: &TokenStream, tier: &Tier) -> TokenStream {
 
 /// Each call stands where the value is that it checks, so that the compiler's error does, too.
 fn quota(krate: &TokenStream, Quota { limit, per, burst }: &Quota) -> TokenStream {
-    let per = match per {
-        Time::Literal(time) => {
-            let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            quote!(::core::time::Duration::from_micros(#micros))
-        }
-        Time::Constant(expr) => {
-            let krate = at(expr.span(), krate);
-            quote_spanned!(expr.span()=> #krate::__private::window(#expr))
-        }
-    };
+    let per = window(krate, per);
     let limit = &limit.expr;
     let there = at(limit.span(), krate);
     let quota = quote_spanned!(limit.span()=> #there::Quota::new(#limit, #per));

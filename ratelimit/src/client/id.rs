@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 
 /// A client: an IP address, an API key, or whatever else a policy goes by.
 ///
-/// Nothing secret can be read from it: of API keys and header values it holds 128 bits of their
-/// SHA-256. It is shown as `ip:203.0.113.7`, `ip:2001:db8:1:2::/64`, `key:<hex>`, `header:<hex>`,
-/// `ip:unknown` or `everybody`.
+/// Nothing secret can be read from it: of all but addresses it holds 128 bits of their SHA-256. It
+/// is shown as `ip:203.0.113.7`, `ip:2001:db8:1:2::/64`, `ip:unknown`, `everybody`, or as
+/// `key:<hex>` for an API key, and likewise `identity`, `header`, `path`, `value` and `all`.
 ///
 /// The hexadecimal digits of a key can be had with `printf %s "$KEY" | sha256sum | cut -c1-32`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +26,11 @@ enum Kind {
     /// way to a new bucket.
     V6([u8; 8]),
     ApiKey([u8; 16]),
+    Identity([u8; 16]),
     Header([u8; 16]),
+    Path([u8; 16]),
+    Value([u8; 16]),
+    All([u8; 16]),
 }
 
 impl ClientId {
@@ -54,15 +58,44 @@ impl ClientId {
         Self(Kind::ApiKey(digest(key)))
     }
 
+    /// The client that the application knows under this name.
+    pub fn identity(name: &[u8]) -> Self {
+        Self(Kind::Identity(digest(name)))
+    }
+
     /// The client with a header of this value.
     pub fn header(value: &[u8]) -> Self {
         Self(Kind::Header(digest(value)))
     }
+
+    /// Whoever asks for a path with this parameter.
+    pub fn path(value: &str) -> Self {
+        Self(Kind::Path(digest(value.as_bytes())))
+    }
+
+    /// Whoever has this value under a key of the application's own.
+    pub fn value(value: &str) -> Self {
+        Self(Kind::Value(digest(value.as_bytes())))
+    }
+
+    /// Who is all of these at once.
+    pub fn all(ids: impl IntoIterator<Item = Self>) -> Self {
+        let mut hash = Sha256::new();
+        for id in ids {
+            hash.update(id.to_string());
+            hash.update([0]);
+        }
+        Self(Kind::All(half(&hash.finalize())))
+    }
 }
 
 fn digest(bytes: &[u8]) -> [u8; 16] {
+    half(&Sha256::digest(bytes))
+}
+
+fn half(digest: &[u8]) -> [u8; 16] {
     let mut half = [0; 16];
-    half.copy_from_slice(&Sha256::digest(bytes)[..16]);
+    half.copy_from_slice(&digest[..16]);
     half
 }
 
@@ -76,10 +109,18 @@ impl fmt::Display for ClientId {
                 let network = u128::from(u64::from_be_bytes(network)) << 64;
                 write!(f, "ip:{}/64", Ipv6Addr::from(network))
             }
-            Kind::ApiKey(digest) => write!(f, "key:{:032x}", u128::from_be_bytes(digest)),
-            Kind::Header(digest) => write!(f, "header:{:032x}", u128::from_be_bytes(digest)),
+            Kind::ApiKey(digest) => hex(f, "key", digest),
+            Kind::Identity(digest) => hex(f, "identity", digest),
+            Kind::Header(digest) => hex(f, "header", digest),
+            Kind::Path(digest) => hex(f, "path", digest),
+            Kind::Value(digest) => hex(f, "value", digest),
+            Kind::All(digest) => hex(f, "all", digest),
         }
     }
+}
+
+fn hex(f: &mut fmt::Formatter<'_>, kind: &str, digest: [u8; 16]) -> fmt::Result {
+    write!(f, "{kind}:{:032x}", u128::from_be_bytes(digest))
 }
 
 impl fmt::Debug for ClientId {
@@ -114,6 +155,8 @@ mod tests {
             "key:85dbe15d75ef9308c7ae0f33c7a324cc"
         );
         assert_ne!(ClientId::api_key(b"x"), ClientId::header(b"x"));
+        let (a, b) = (ClientId::path("a"), ClientId::value("b"));
+        assert_ne!(ClientId::all([a, b]), ClientId::all([b, a]));
         assert!(!format!("{:?}", ClientId::api_key(b"secret-key")).contains("secret"));
     }
 

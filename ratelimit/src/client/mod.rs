@@ -6,12 +6,14 @@
 mod api_key;
 mod cache;
 mod id;
+mod identity;
 mod ip;
 mod resolver;
 
 pub use self::{
     api_key::{ApiKey, LONGEST_API_KEY},
     id::ClientId,
+    identity::{Identified, Identity},
     ip::ForwardedHeader,
     resolver::{KnownKey, ResolveError, StaticTiers, TierResolver},
 };

@@ -3,12 +3,16 @@
 use std::{fmt, time::Duration};
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{
+    StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
 use serde_json::json;
 
 use super::headers::{self, whole_seconds};
 use crate::{
-    limiter::RateLimitStatus,
+    algorithm::Decision,
+    limiter::{Account, RateLimitStatus},
     policy::{Policy, Tier},
 };
 
@@ -37,57 +41,60 @@ use crate::{
 /// [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 /// [RFC 6585]: https://www.rfc-editor.org/rfc/rfc6585#section-4
 /// [draft of the rate-limit headers]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RateLimitExceeded {
     status: RateLimitStatus,
-    limit: u32,
-    remaining: u32,
-    reset: Duration,
+    account: Account,
 }
 
 impl RateLimitExceeded {
-    /// The answer to a request with this status; `None` where it was allowed.
-    pub fn new(status: RateLimitStatus) -> Option<Self> {
-        if status.is_allowed() {
-            return None;
-        }
-        Some(Self {
-            status,
-            limit: status.limit()?,
-            remaining: status.remaining()?,
-            reset: status.reset_after()?,
-        })
+    /// The answer to a request that this was decided about.
+    pub(super) fn new(status: RateLimitStatus) -> Self {
+        let account = status.account();
+        Self { status, account }
     }
 
-    /// The policy whose limit it is.
+    fn decision(&self) -> Option<Decision> {
+        self.account.decision
+    }
+
+    /// The policy whose limit it is; of several, the one that takes longest to admit the request.
     pub fn policy(&self) -> &'static Policy {
-        self.status.policy()
+        self.account.policy
+    }
+
+    /// The names of all policies whose limits the request is over.
+    pub fn violated_policies(&self) -> Vec<&'static str> {
+        let accounts = self.status.accounts();
+        let denying = accounts.iter().filter(|account| account.denies());
+        denying.map(|account| account.policy.name()).collect()
     }
 
     /// The caller's tier.
     pub fn tier(&self) -> &'static Tier {
-        self.status.tier()
+        self.account.tier
     }
 
     /// Requests per window.
     pub fn limit(&self) -> u32 {
-        self.limit
+        self.tier().quota().map_or(0, |quota| quota.limit())
     }
 
     /// How many requests of cost 1 would be admitted: more than 0 only where this one costs more.
     pub fn remaining(&self) -> u32 {
-        self.remaining
+        self.decision().map_or(0, |decision| decision.remaining)
     }
 
     /// How long until this same request would be admitted; `None` if it never will be, because it
     /// costs more than the quota can hold.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.status.retry_after()
+        self.decision()?.retry_after
     }
 
     /// How long until the whole quota is available again.
     pub fn reset(&self) -> Duration {
-        self.reset
+        self.decision()
+            .map_or(Duration::ZERO, |decision| decision.reset_after)
     }
 
     /// The quota's window in words.
@@ -109,10 +116,10 @@ impl RateLimitExceeded {
 
 impl fmt::Display for RateLimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let requests = if self.limit == 1 {
+        let requests = if self.limit() == 1 {
             "1 request is"
         } else {
-            &format!("{} requests are", self.limit)
+            &format!("{} requests are", self.limit())
         };
         write!(f, "{requests} allowed per {}", self.window())?;
         // Where everybody has the same limit there is no tier to speak of.
@@ -137,19 +144,24 @@ impl IntoResponse for RateLimitExceeded {
             "status": StatusCode::TOO_MANY_REQUESTS.as_u16(),
             "detail": self.to_string(),
             "error": "Rate limit exceeded",
-            "violated-policies": [self.policy().name()],
+            "violated-policies": self.violated_policies(),
             "tier": self.tier().name(),
-            "limit": self.limit,
-            "remaining": self.remaining,
+            "limit": self.limit(),
+            "remaining": self.remaining(),
             "retry_after": self.retry_after().map(whole_seconds),
-            "reset": whole_seconds(self.reset),
+            "reset": whole_seconds(self.reset()),
         });
-        let mut response = (StatusCode::TOO_MANY_REQUESTS, problem.to_string()).into_response();
-        response.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        let mut response = problem_response(StatusCode::TOO_MANY_REQUESTS, &problem);
         headers::write(&self.status, response.headers_mut());
         response
     }
+}
+
+/// A problem document as a response that is not to be cached.
+pub(super) fn problem_response(status: StatusCode, problem: &serde_json::Value) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "application/problem+json"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, problem.to_string()).into_response()
 }

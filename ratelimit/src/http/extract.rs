@@ -1,85 +1,64 @@
 //! The extractor that decides before any other extractor runs.
 
-use std::{
-    convert::Infallible,
-    fmt,
-    marker::PhantomData,
-    net::{IpAddr, SocketAddr},
-};
+use std::{convert::Infallible, fmt, marker::PhantomData};
 
 use axum::{
-    extract::{
-        ConnectInfo, FromRequest, FromRequestParts, OptionalFromRequestParts, Request,
-        connect_info::MockConnectInfo,
-    },
+    extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, request::Parts};
 
-use super::{RateLimitExceeded, headers};
-use crate::{
-    limiter::{Caller, RateLimitStatus, RateLimiter},
-    policy::Policy,
+use super::{
+    PolicySource,
+    check::{Decided, decide, finish},
 };
-
-/// Which policy a [`RateLimited`] extractor goes by; `#[rate_limit]` writes one for each handler.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` names no rate-limit policy",
-    note = "implement `ratelimit::PolicySource` for it, or let `#[rate_limit(…)]` do so"
-)]
-pub trait PolicySource: Send + Sync + 'static {
-    /// The policy, the same one at each call.
-    fn policy() -> &'static Policy;
-}
+use crate::limiter::{RateLimitStatus, RateLimiter};
 
 /// An extractor that limits: whichever argument of a handler is extracted first decides about the
 /// request, and only if it is allowed is `T` extracted.
 ///
-/// A request that is over the limit is answered with [`RateLimitExceeded`], and one that `T`
-/// rejects with `T`'s own rejection and the rate-limit headers. `#[rate_limit]` turns each argument
-/// `T` of a handler into a `RateLimited<P, T>`. By hand it looks like this:
+/// A request that is over the limit is answered with
+/// [`RateLimitExceeded`](crate::RateLimitExceeded), and one that `T` rejects with `T`'s own
+/// rejection and the rate-limit headers. `#[rate_limit]` turns each argument `T` of a handler into a
+/// `RateLimited<P, T>`. By hand it looks like this:
 ///
 /// ```
 /// use axum::{extract::Query, response::Response};
-/// use ratelimit::{Algorithm, Policy, PolicySource, Quota, RateLimited, Tier};
+/// use ratelimit::RateLimited;
 ///
-/// struct Search;
-///
-/// impl PolicySource for Search {
-///     fn policy() -> &'static Policy {
-///         static POLICY: Policy = Policy::new(
-///             "search",
-///             Algorithm::SlidingWindow,
-///             &[Tier::new("default", Quota::per_minute(60))],
-///         );
-///         &POLICY
-///     }
-/// }
+/// ratelimit::policy! { Search: limit = 60 }
 ///
 /// async fn search(query: RateLimited<Search, Query<Vec<(String, String)>>>) -> Response {
-///     let (status, Query(query)) = query.into_parts();
-///     status.respond(format!("looking for {query:?}"))
+///     let (responder, Query(query)) = query.into_parts();
+///     responder.respond(format!("looking for {query:?}")).await
 /// }
 /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(search));
 /// ```
 pub struct RateLimited<P, T> {
-    status: RateLimitStatus,
+    responder: Responder<P>,
     inner: T,
+}
+
+/// Turns a handler's answer into a response with the rate-limit headers.
+pub struct Responder<P> {
+    status: RateLimitStatus,
     policy: PhantomData<fn() -> P>,
 }
 
 impl<P, T> RateLimited<P, T> {
     fn new(status: RateLimitStatus, inner: T) -> Self {
         Self {
-            status,
+            responder: Responder {
+                status,
+                policy: PhantomData,
+            },
             inner,
-            policy: PhantomData,
         }
     }
 
-    /// What was decided, and what was extracted.
-    pub fn into_parts(self) -> (RateLimitStatus, T) {
-        (self.status, self.inner)
+    /// What makes the response, and what was extracted.
+    pub fn into_parts(self) -> (Responder<P>, T) {
+        (self.responder, self.inner)
     }
 
     /// What was extracted.
@@ -87,16 +66,75 @@ impl<P, T> RateLimited<P, T> {
         self.inner
     }
 
+    /// What makes the response.
+    pub fn responder(&self) -> Responder<P> {
+        Responder {
+            status: self.responder.status.clone(),
+            policy: PhantomData,
+        }
+    }
+
     /// What was decided.
-    pub fn status(&self) -> RateLimitStatus {
-        self.status
+    pub fn status(&self) -> &RateLimitStatus {
+        &self.responder.status
+    }
+}
+
+impl<P: PolicySource, T> RateLimited<P, T> {
+    /// An argument as it would be had the request been admitted without a limit: to call a limited
+    /// handler directly, as in a test of its own code.
+    ///
+    /// ```
+    /// use axum::extract::Path;
+    /// use ratelimit::{RateLimited, rate_limit};
+    ///
+    /// #[rate_limit(limit = 5)]
+    /// async fn double(Path(n): Path<u32>) -> String {
+    ///     (2 * n).to_string()
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let response = double(RateLimited::granted(Path(21))).await;
+    /// assert_eq!(response.status(), 200);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// `P` has no limits.
+    pub fn granted(inner: T) -> Self {
+        let policy = P::limits()[0].policy();
+        let status = RateLimitStatus::granted(RateLimiter::default(), policy);
+        Self::new(status, inner)
+    }
+}
+
+impl<P: PolicySource> Responder<P> {
+    /// A handler's answer as a response with the rate-limit headers. What the limit's `refund_if`
+    /// says is given back.
+    pub async fn respond(&self, answer: impl IntoResponse) -> Response {
+        finish(P::limits(), &self.status, answer.into_response()).await
+    }
+}
+
+impl<P> Responder<P> {
+    /// What was decided.
+    pub fn status(&self) -> &RateLimitStatus {
+        &self.status
+    }
+}
+
+impl<P> fmt::Debug for Responder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Responder").field(&self.status).finish()
     }
 }
 
 impl<P, T: fmt::Debug> fmt::Debug for RateLimited<P, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimited")
-            .field("status", &self.status)
+            .field("status", &self.responder.status)
             .field("inner", &self.inner)
             .finish()
     }
@@ -107,16 +145,18 @@ impl<S, P, T> FromRequestParts<S> for RateLimited<P, T>
 where
     S: Send + Sync,
     P: PolicySource,
+    P::Identity: FromRequestParts<S>,
     T: FromRequestParts<S>,
 {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let status = decide::<P>(parts).await?;
-        match T::from_request_parts(parts, state).await {
-            Ok(inner) => Ok(Self::new(status, inner)),
-            Err(rejection) => Err(status.respond(rejection)),
-        }
+        let status = decide::<P, S>(parts, state).await?;
+        let rejection = match T::from_request_parts(parts, state).await {
+            Ok(inner) => return Ok(Self::new(status, inner)),
+            Err(rejection) => rejection.into_response(),
+        };
+        Err(finish(P::limits(), &status, rejection).await)
     }
 }
 
@@ -126,62 +166,20 @@ impl<S, P, T> FromRequest<S> for RateLimited<P, T>
 where
     S: Send + Sync,
     P: PolicySource,
+    P::Identity: FromRequestParts<S>,
     T: FromRequest<S>,
 {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let status = decide::<P>(&mut parts).await?;
+        let status = decide::<P, S>(&mut parts, state).await?;
         let request = Request::from_parts(parts, body);
-        match T::from_request(request, state).await {
-            Ok(inner) => Ok(Self::new(status, inner)),
-            Err(rejection) => Err(status.respond(rejection)),
-        }
-    }
-}
-
-/// The decision about this request under `P`: taken by the first argument that is extracted, and
-/// found in the request by those after it.
-async fn decide<P: PolicySource>(parts: &mut Parts) -> Result<RateLimitStatus, Response> {
-    let policy = P::policy();
-    if let Some(status) = parts.extensions.get::<RateLimitStatus>()
-        && std::ptr::eq(status.policy(), policy)
-    {
-        return Ok(*status);
-    }
-    let caller = Caller {
-        peer: peer(parts),
-        headers: &parts.headers,
-    };
-    let status = match parts.extensions.get::<RateLimiter>() {
-        Some(limiter) => limiter.check(policy, caller).await,
-        None => RateLimiter::global().check(policy, caller).await,
-    };
-    if let Some(exceeded) = RateLimitExceeded::new(status) {
-        return Err(exceeded.into_response());
-    }
-    parts.extensions.insert(status);
-    Ok(status)
-}
-
-/// The address at the other end of the connection, where the app is served with it.
-fn peer(parts: &Parts) -> Option<IpAddr> {
-    let real = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let address = match real {
-        Some(ConnectInfo(address)) => address,
-        // How axum has it in tests without a socket.
-        None => &parts.extensions.get::<MockConnectInfo<SocketAddr>>()?.0,
-    };
-    Some(address.ip())
-}
-
-impl RateLimitStatus {
-    /// A handler's answer with the rate-limit headers on it.
-    pub fn respond(&self, answer: impl IntoResponse) -> Response {
-        let mut response = answer.into_response();
-        headers::write(self, response.headers_mut());
-        response
+        let rejection = match T::from_request(request, state).await {
+            Ok(inner) => return Ok(Self::new(status, inner)),
+            Err(rejection) => rejection.into_response(),
+        };
+        Err(finish(P::limits(), &status, rejection).await)
     }
 }
 
@@ -200,11 +198,16 @@ impl IntoResponse for NotLimited {
     }
 }
 
+fn status_of(parts: &Parts) -> Option<RateLimitStatus> {
+    let decided = parts.extensions.get::<Decided>()?;
+    Some(decided.status.clone())
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for RateLimitStatus {
     type Rejection = NotLimited;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotLimited> {
-        parts.extensions.get().copied().ok_or(NotLimited)
+        status_of(parts).ok_or(NotLimited)
     }
 }
 
@@ -212,6 +215,6 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for RateLimitStatus {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get().copied())
+        Ok(status_of(parts))
     }
 }

@@ -1,10 +1,19 @@
-//! axum's side: the extractor that decides, and what goes out.
+//! axum's side: the extractor and the layer that decide, and what goes out.
 
+mod check;
 mod exceeded;
 mod extract;
+mod grpc;
 mod headers;
+mod layer;
+mod limit;
+mod unavailable;
 
 pub use self::{
     exceeded::RateLimitExceeded,
-    extract::{NotLimited, PolicySource, RateLimited},
+    extract::{NotLimited, RateLimited, Responder},
+    headers::RATE_LIMIT_HEADERS,
+    layer::{RateLimit, RateLimitLayer},
+    limit::{Limit, NoIdentity, PolicySource},
+    unavailable::StoreUnavailable,
 };

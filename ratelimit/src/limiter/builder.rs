@@ -4,7 +4,7 @@ use std::{env, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{Inner, Notice, Outage, RateLimiter, Tiers};
+use super::{HeaderStyle, Inner, RateLimiter, Tiers};
 #[cfg(feature = "redis")]
 use crate::store::redis::{ConnectError, RedisStore};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         CacheSettings, ForwardedHeader, StaticTiers, TierCache, TierResolver, TrustedProxies,
     },
     clock::{Clock, MonotonicClock},
+    policy::{OnStoreError, registry},
     store::{AnyStore, MemoryStore, Store},
 };
 
@@ -25,6 +26,8 @@ pub struct Builder {
     tier_cache_capacity: Option<usize>,
     proxies: Vec<String>,
     forwarded: Option<ForwardedHeader>,
+    on_store_error: OnStoreError,
+    headers: HeaderStyle,
 }
 
 #[derive(Default)]
@@ -64,6 +67,18 @@ pub enum BuildError {
     /// A cache that would hold nothing.
     #[error("tier_cache_capacity must be at least 1 key")]
     EmptyCache,
+    /// Two handlers at different places have policies of one name, which would share their buckets.
+    #[error(
+        "two policies have the name {name:?}: {first} and {second}; give one of them another name = \"…\", or share one policy with policy!"
+    )]
+    Namesakes {
+        /// The name.
+        name: &'static str,
+        /// Where one is.
+        first: String,
+        /// Where the other is.
+        second: String,
+    },
     /// `REDIS_URL` is not text.
     #[error("the environment variable REDIS_URL is not valid Unicode")]
     RedisUrlNotUnicode,
@@ -126,21 +141,39 @@ impl Builder {
         self
     }
 
+    /// What happens to requests while the store cannot be asked, where their policy does not say;
+    /// [`OnStoreError::Local`] if not set.
+    pub fn on_store_error(mut self, on_store_error: OnStoreError) -> Self {
+        self.on_store_error = on_store_error;
+        self
+    }
+
+    /// Which headers tell clients where they stand; [`HeaderStyle::XRateLimit`] if not set.
+    pub fn headers(mut self, headers: HeaderStyle) -> Self {
+        self.headers = headers;
+        self
+    }
+
     /// Builds the limiter.
     ///
     /// # Errors
     ///
     /// A setting is wrong, or has no effect without another.
     pub fn build(self) -> Result<RateLimiter, BuildError> {
+        if let Some((name, first, second)) = registry::namesakes() {
+            return Err(BuildError::Namesakes {
+                name,
+                first: first.to_string(),
+                second: second.to_string(),
+            });
+        }
         let store = self
             .store
             .unwrap_or_else(|| AnyStore::Memory(MemoryStore::new()));
-        let clock: Arc<dyn Clock> = if let AnyStore::Memory(memory) = &store {
-            // One time for all, so that a test that moves the one has moved the other.
-            memory.clock()
-        } else {
-            Arc::new(MonotonicClock::new())
-        };
+        // One time for all, so that a test that moves the one has moved the other.
+        let clock = store
+            .clock()
+            .unwrap_or_else(|| Arc::new(MonotonicClock::new()));
 
         let set_up = self.tier_ttl.is_some() || self.tier_cache_capacity.is_some();
         let settings = cache_settings(self.tier_ttl, self.tier_cache_capacity)?;
@@ -165,9 +198,16 @@ impl Builder {
             networks: networks.collect::<Result<_, _>>()?,
             header: self.forwarded.unwrap_or_default(),
         };
-        Ok(RateLimiter(Arc::new(Inner::new(
-            store, tiers, proxies, clock,
-        ))))
+        Ok(RateLimiter(Arc::new(Inner {
+            store,
+            local: MemoryStore::new().with_clock(clock.clone()),
+            on_store_error: self.on_store_error,
+            tiers,
+            proxies,
+            headers: self.headers,
+            clock,
+            ..Inner::default()
+        })))
     }
 }
 
@@ -180,26 +220,6 @@ impl fmt::Debug for Builder {
             .field("trusted_proxies", &self.proxies)
             .field("forwarded_header", &self.forwarded)
             .finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    pub(super) fn new(
-        store: AnyStore,
-        tiers: Tiers,
-        proxies: TrustedProxies,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            store,
-            local: MemoryStore::new(),
-            outage: Outage::default(),
-            tiers,
-            proxies,
-            clock,
-            no_peer: Notice::default(),
-            no_tiers: Notice::default(),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use once_cell::sync::OnceCell;
 
 use super::RateLimiter;
+use crate::policy::policies;
 
 static GLOBAL: OnceCell<RateLimiter> = OnceCell::new();
 
@@ -15,13 +16,17 @@ static GLOBAL: OnceCell<RateLimiter> = OnceCell::new();
 pub struct AlreadyInstalled;
 
 impl RateLimiter {
-    /// Makes this the limiter of every handler whose router brings no other.
+    /// Makes this the limiter of every handler whose router brings no other, and logs which handlers
+    /// of the program are limited.
     ///
     /// # Errors
     ///
     /// There is one already.
     pub fn install(self) -> Result<(), AlreadyInstalled> {
-        GLOBAL.set(self).map_err(|_| AlreadyInstalled)
+        GLOBAL.set(self).map_err(|_| AlreadyInstalled)?;
+        let limited: Vec<String> = policies().iter().map(ToString::to_string).collect();
+        tracing::info!("rate limits are in force: {}", limited.join("; "));
+        Ok(())
     }
 
     /// The limiter of the program: the one installed, or one in memory where none is.

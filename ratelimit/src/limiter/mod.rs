@@ -1,27 +1,32 @@
 //! The limiter: from a request and a policy to a decision.
 
 mod builder;
+mod caller;
+mod decide;
 mod global;
+mod header_style;
 mod notice;
 mod outage;
+mod shadow;
 mod status;
+mod wait;
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use http::HeaderMap;
-
+pub(crate) use self::status::{Account, Verdict};
 pub use self::{
     builder::{BuildError, Builder},
+    caller::Caller,
     global::AlreadyInstalled,
+    header_style::HeaderStyle,
     status::RateLimitStatus,
 };
-use self::{notice::Notice, outage::Outage};
+use self::{notice::Notice, outage::Outage, shadow::ShadowLog, wait::Queue};
 use crate::{
-    algorithm::Decision,
-    client::{ApiKey, ClientId, KnownCaller, StaticTiers, TierCache, TrustedProxies},
+    client::{StaticTiers, TierCache, TrustedProxies},
     clock::Clock,
-    policy::{Key, Policy},
-    store::{AnyStore, Bucket, Charge, MemoryStore},
+    policy::{OnStoreError, Policy},
+    store::{AnyStore, MemoryStore},
 };
 
 /// Decides about requests: holds the store, knows tiers and trusted proxies.
@@ -51,11 +56,16 @@ struct Inner {
     /// Keeps the same limits in this process while the store cannot be asked.
     local: MemoryStore,
     outage: Outage,
+    on_store_error: OnStoreError,
     tiers: Tiers,
     proxies: TrustedProxies,
+    headers: HeaderStyle,
     clock: Arc<dyn Clock>,
+    queue: Queue,
+    shadow: ShadowLog,
     no_peer: Notice,
     no_tiers: Notice,
+    no_parameter: Notice,
 }
 
 /// Who knows the tiers of API keys.
@@ -63,15 +73,6 @@ enum Tiers {
     Nobody,
     Static(StaticTiers),
     Resolver(TierCache),
-}
-
-/// What the limiter looks at of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
-    /// The address at the other end of the connection, if it is known.
-    pub peer: Option<IpAddr>,
-    /// The request's headers.
-    pub headers: &'a HeaderMap,
 }
 
 impl RateLimiter {
@@ -83,10 +84,10 @@ impl RateLimiter {
     /// Decides about one request under a policy, and takes its cost if it is allowed.
     ///
     /// This is what `#[rate_limit]` does before it runs a handler. While the store cannot be asked,
-    /// the same limits are kept in this process.
+    /// the same limits are kept in this process, unless the policy or the limiter say otherwise.
     ///
     /// ```
-    /// use http::HeaderMap;
+    /// use axum::http::Request;
     /// use ratelimit::{Algorithm, Caller, Policy, Quota, RateLimiter, Tier};
     ///
     /// static LOGIN: Policy = Policy::new(
@@ -96,7 +97,8 @@ impl RateLimiter {
     /// );
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
     /// let limiter = RateLimiter::builder().build()?;
-    /// let caller = Caller { peer: Some([203, 0, 113, 7].into()), headers: &HeaderMap::new() };
+    /// let (parts, _) = Request::new(()).into_parts();
+    /// let caller = Caller::new(&parts).with_peer(Some([203, 0, 113, 7].into()));
     ///
     /// assert!(limiter.check(&LOGIN, caller).await.is_allowed());
     /// assert!(!limiter.check(&LOGIN, caller).await.is_allowed());
@@ -105,105 +107,69 @@ impl RateLimiter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn check(&self, policy: &'static Policy, caller: Caller<'_>) -> RateLimitStatus {
-        let known = self.known_caller(policy, caller.headers).await;
-        let tier = match known.as_ref().and_then(|known| known.key.tier()) {
-            Some(name) => policy.tier(name),
-            None => policy.default_tier(),
-        };
-        let client = self.client(policy.key(), known.as_ref(), caller);
-        let decision = match Bucket::new(policy, tier, client) {
-            Some(bucket) => Some(self.decide(&bucket, policy.cost()).await),
-            None => None,
-        };
-        RateLimitStatus::new(policy, tier, decision)
+        self.check_all(&[policy], caller).await
     }
 
-    /// The caller by its API key, if it sent one that somebody knows.
-    async fn known_caller(&self, policy: &Policy, headers: &HeaderMap) -> Option<KnownCaller> {
-        let header = policy.tier_header()?;
-        if matches!(self.0.tiers, Tiers::Nobody) {
-            self.0.no_tiers.once(|| {
-                tracing::warn!(
-                    policy = policy.name(),
-                    "the rate limiter knows no API keys, so everybody is on the default tier: give it \
-                     keys with RateLimiter::builder().tiers(…) or .tier_resolver(…), or a RedisStore to \
-                     read them from"
-                );
-            });
-        }
-        let key = headers.get(header).and_then(ApiKey::from_header)?;
-        match &self.0.tiers {
-            Tiers::Static(tiers) => tiers.get(key),
-            Tiers::Resolver(cache) => cache.get(key).await,
-            Tiers::Nobody => None,
-        }
-    }
-
-    /// Whose bucket it is.
-    fn client(&self, key: Key, known: Option<&KnownCaller>, caller: Caller<'_>) -> ClientId {
-        let named = match key {
-            Key::Ip => None,
-            Key::Global => Some(ClientId::EVERYBODY),
-            Key::ApiKey => known.map(|known| known.client),
-            Key::Header(name) => caller
-                .headers
-                .get(name)
-                .filter(|value| !value.is_empty())
-                .map(|value| ClientId::header(value.as_bytes())),
-        };
-        named.unwrap_or_else(|| self.client_by_ip(caller))
-    }
-
-    fn client_by_ip(&self, caller: Caller<'_>) -> ClientId {
-        let Some(peer) = caller.peer else {
-            self.0.no_peer.once(|| {
-                tracing::warn!(
-                    "the addresses of clients are not known, so all of them share one bucket: serve the app \
-                     with app.into_make_service_with_connect_info::<std::net::SocketAddr>()"
-                );
-            });
-            return ClientId::UNKNOWN_IP;
-        };
-        ClientId::ip(self.0.proxies.client_ip(peer, caller.headers))
-    }
-
-    async fn decide(&self, bucket: &Bucket, cost: u32) -> Decision {
-        let Inner {
-            store,
-            local,
-            outage,
-            clock,
-            ..
-        } = &*self.0;
-        if outage.may_ask(&**clock) {
-            let charge = Charge {
-                bucket: *bucket,
-                cost,
-                enforced: true,
-            };
-            match store.check_all(&[charge]).await {
-                Ok(decisions) => {
-                    outage.ended();
-                    return decisions[0];
-                }
-                Err(error) => outage.began(&error, &**clock),
+    /// Decides about one request under several policies: it is admitted if each of them admits it,
+    /// and otherwise takes nothing from any. A policy that is named twice counts once.
+    ///
+    /// # Panics
+    ///
+    /// There is no policy.
+    pub async fn check_all(
+        &self,
+        policies: &[&'static Policy],
+        caller: Caller<'_>,
+    ) -> RateLimitStatus {
+        let mut accounts = status::Accounts::new();
+        for policy in policies {
+            let account = self.account(policy, caller).await;
+            let is_known =
+                |other: &Account| account.bucket.is_some() && other.bucket == account.bucket;
+            if !accounts.iter().any(is_known) {
+                accounts.push(account);
             }
         }
-        local.decide_one(bucket, cost)
+        assert!(!accounts.is_empty(), "a check needs a policy");
+        let mut verdict = self.decide(&mut accounts).await;
+        if verdict == Verdict::Limited {
+            verdict = self.wait(&mut accounts).await;
+        }
+        self.0.shadow.report(&accounts, &*self.0.clock);
+        RateLimitStatus::new(self.clone(), verdict, accounts)
+    }
+
+    pub(crate) fn headers(&self) -> HeaderStyle {
+        self.0.headers
     }
 }
 
 impl Default for RateLimiter {
     /// A limiter that keeps its limits in memory and knows no API keys.
     fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl Default for Inner {
+    fn default() -> Self {
         let store = MemoryStore::new();
         let clock = store.clock();
-        Self(Arc::new(Inner::new(
-            AnyStore::Memory(store),
-            Tiers::Nobody,
-            TrustedProxies::default(),
+        Self {
+            store: AnyStore::Memory(store),
+            local: MemoryStore::new().with_clock(clock.clone()),
+            outage: Outage::default(),
+            on_store_error: OnStoreError::default(),
+            tiers: Tiers::Nobody,
+            proxies: TrustedProxies::default(),
+            headers: HeaderStyle::default(),
             clock,
-        )))
+            queue: Queue::default(),
+            shadow: ShadowLog::default(),
+            no_peer: Notice::default(),
+            no_tiers: Notice::default(),
+            no_parameter: Notice::default(),
+        }
     }
 }
 

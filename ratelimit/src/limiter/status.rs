@@ -1,83 +1,262 @@
-//! What was decided about a request, with the policy and the tier that it was decided by.
+//! What was decided about a request: by which policies, on which tiers, and what is left.
 
-use std::time::Duration;
+use std::{
+    cmp::Reverse,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use smallvec::SmallVec;
+
+use super::RateLimiter;
 use crate::{
     algorithm::Decision,
     policy::{Policy, Tier},
+    store::{Bucket, Charge},
 };
 
 /// What was decided about a request.
 ///
+/// Where several limits apply, it speaks of the tightest: the one that turned the request away or,
+/// if none did, the one of which least is left.
+///
 /// It is an extractor, too: a handler under `#[rate_limit]` that takes one sees its caller's tier
-/// and what is left of the quota.
+/// and what is left of the quota, and can [`charge`](Self::charge) what turned out to be dearer. Its
+/// clones speak of the same request.
 ///
 /// ```
 /// use ratelimit::{RateLimitStatus, rate_limit};
 ///
-/// #[rate_limit(limit = 60)]
-/// async fn quota(status: RateLimitStatus) -> String {
-///     match status.remaining() {
-///         Some(left) => format!("{left} requests left"),
-///         None => "no limit".to_owned(),
-///     }
+/// #[rate_limit(limit = 10_000, algo = "token_bucket")]
+/// async fn complete(status: RateLimitStatus, prompt: String) -> String {
+///     let answer = format!("{prompt}, you said");
+///     status.charge(answer.len() as u32).await;
+///     format!("{answer}, with {:?} tokens left", status.remaining())
 /// }
-/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(quota));
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(complete));
 /// ```
+#[derive(Clone)]
+pub struct RateLimitStatus(Arc<Inner>);
+
+struct Inner {
+    limiter: RateLimiter,
+    verdict: Verdict,
+    /// At least one. What is left changes when something is charged or given back.
+    accounts: Mutex<Accounts>,
+}
+
+/// What becomes of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Admitted,
+    Limited,
+    /// The store cannot be asked, and a policy says that then nobody is admitted.
+    StoreDown,
+}
+
+pub(crate) type Accounts = SmallVec<[Account; 1]>;
+
+/// One policy's part in it.
 #[derive(Clone, Copy, Debug)]
-pub struct RateLimitStatus {
-    policy: &'static Policy,
-    tier: &'static Tier,
-    decision: Option<Decision>,
+pub(crate) struct Account {
+    pub(crate) policy: &'static Policy,
+    pub(crate) tier: &'static Tier,
+    /// `None` where the request is not limited: on an unlimited tier, or exempt.
+    pub(crate) bucket: Option<Bucket>,
+    pub(crate) cost: u32,
+    /// `None` where nothing was decided.
+    pub(crate) decision: Option<Decision>,
+    /// The decision was taken in this process because the store could not be asked.
+    pub(crate) local: bool,
+}
+
+impl Account {
+    pub(crate) fn charge(&self) -> Option<Charge> {
+        Some(Charge {
+            bucket: self.bucket?,
+            cost: self.cost,
+            enforced: !self.policy.is_shadow(),
+        })
+    }
+
+    /// Whether this is why the request is turned away.
+    pub(crate) fn denies(&self) -> bool {
+        !self.policy.is_shadow() && self.decision.is_some_and(|decision| !decision.allowed)
+    }
+}
+
+impl Account {
+    /// What is smaller is tighter: denied before allowed, what is denied longest first, and then by
+    /// what is left. `None` where it does not limit.
+    fn tightness(&self) -> Option<impl Ord + use<>> {
+        if self.policy.is_shadow() {
+            return None;
+        }
+        let decision = self.decision?;
+        let never = Duration::MAX;
+        let wait = self.denies().then(|| decision.retry_after.unwrap_or(never));
+        let reset_after = Reverse(decision.reset_after);
+        Some((Reverse(wait), decision.remaining, reset_after))
+    }
+}
+
+/// The account that says most about what the caller may still do.
+fn tightest(accounts: &[Account]) -> Option<&Account> {
+    let limiting = accounts
+        .iter()
+        .filter(|account| account.tightness().is_some());
+    limiting
+        .min_by_key(|account| account.tightness())
+        .or(accounts.first())
 }
 
 impl RateLimitStatus {
-    /// `decision` is `None` where the tier is not limited.
-    pub(crate) fn new(
-        policy: &'static Policy,
-        tier: &'static Tier,
-        decision: Option<Decision>,
-    ) -> Self {
-        Self {
+    pub(super) fn new(limiter: RateLimiter, verdict: Verdict, accounts: Accounts) -> Self {
+        Self(Arc::new(Inner {
+            limiter,
+            verdict,
+            accounts: Mutex::new(accounts),
+        }))
+    }
+
+    /// A request that was admitted without a limit.
+    pub(crate) fn granted(limiter: RateLimiter, policy: &'static Policy) -> Self {
+        let account = Account {
             policy,
-            tier,
-            decision,
+            tier: policy.default_tier(),
+            bucket: None,
+            cost: 0,
+            decision: None,
+            local: false,
+        };
+        Self::new(limiter, Verdict::Admitted, Accounts::from_buf([account]))
+    }
+
+    pub(crate) fn limiter(&self) -> &RateLimiter {
+        &self.0.limiter
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.0.verdict
+    }
+
+    pub(crate) fn accounts(&self) -> Accounts {
+        let accounts = self.0.accounts.lock();
+        accounts.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The tightest account.
+    pub(crate) fn account(&self) -> Account {
+        let accounts = self.0.accounts.lock();
+        let accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        // There is always one.
+        *tightest(&accounts).unwrap_or(&accounts[0])
+    }
+
+    /// Whether there is less left than another one says, so that clients should hear of this one.
+    pub(crate) fn is_tighter_than(&self, other: &Self) -> bool {
+        match (self.account().tightness(), other.account().tightness()) {
+            (Some(ours), Some(theirs)) => ours < theirs,
+            (ours, _) => ours.is_some(),
         }
     }
 
-    /// The policy that decided.
+    /// The policy that it speaks of.
     pub fn policy(&self) -> &'static Policy {
-        self.policy
+        self.account().policy
     }
 
     /// The caller's tier.
     pub fn tier(&self) -> &'static Tier {
-        self.tier
+        self.account().tier
     }
 
     /// Whether the request may go on.
     pub fn is_allowed(&self) -> bool {
-        self.decision.is_none_or(|decision| decision.allowed)
+        self.0.verdict == Verdict::Admitted
     }
 
     /// Requests per window; `None` without a limit.
     pub fn limit(&self) -> Option<u32> {
-        self.tier.quota().map(|quota| quota.limit())
+        let account = self.account();
+        account.bucket.map(|bucket| bucket.quota().limit())
     }
 
     /// How many requests of cost 1 would be admitted right after this one; `None` without a limit.
     pub fn remaining(&self) -> Option<u32> {
-        self.decision.map(|decision| decision.remaining)
+        Some(self.account().decision?.remaining)
     }
 
     /// How long until this same request would be admitted. `None` for one that was, and for one
     /// that never will be because it costs more than the quota can hold.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.decision?.retry_after
+        let account = self.account();
+        account.denies().then_some(account.decision?.retry_after)?
     }
 
     /// How long until the whole quota is available again; `None` without a limit.
     pub fn reset_after(&self) -> Option<Duration> {
-        self.decision.map(|decision| decision.reset_after)
+        Some(self.account().decision?.reset_after)
+    }
+
+    /// Takes more from the caller's quota for what has been done already, such as the tokens of a
+    /// model's answer, or all there is if that is less: nobody gets into debt. Where several limits
+    /// apply, it is taken under each.
+    ///
+    /// The headers of the answer say what is left after it.
+    pub async fn charge(&self, cost: u32) {
+        for (n, account) in self.accounts().into_iter().enumerate() {
+            if let Some(bucket) = account.bucket {
+                let decision = self.0.limiter.charge(&bucket, cost, account.local).await;
+                self.has_changed(n, account.cost, decision);
+            }
+        }
+    }
+
+    /// Gives back what the request has cost, as far as it still counts. A second time it does
+    /// nothing.
+    pub async fn refund(&self) {
+        self.refund_where(|_| true).await;
+    }
+
+    /// Gives back what the request has cost under some of its policies.
+    pub(crate) async fn refund_where(&self, is_due: impl Fn(&'static Policy) -> bool) {
+        for (n, account) in self.accounts().into_iter().enumerate() {
+            let Some((bucket, taken)) = account.bucket.zip(account.decision) else {
+                continue;
+            };
+            if account.cost > 0 && taken.allowed && is_due(account.policy) {
+                let limiter = &self.0.limiter;
+                let given_back = limiter.refund(&bucket, account.cost, &taken, account.local);
+                self.has_changed(n, 0, given_back.await);
+            }
+        }
+    }
+
+    fn has_changed(&self, n: usize, cost: u32, decision: Option<Decision>) {
+        let accounts = self.0.accounts.lock();
+        let mut accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        let account = &mut accounts[n];
+        account.cost = cost;
+        if let (Some(now), Some(then)) = (decision, account.decision) {
+            account.decision = Some(Decision {
+                remaining: now.remaining,
+                reset_after: now.reset_after,
+                ..then
+            });
+        }
+    }
+}
+
+impl fmt::Debug for RateLimitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account = self.account();
+        f.debug_struct("RateLimitStatus")
+            .field("verdict", &self.0.verdict)
+            .field("policy", &account.policy.name())
+            .field("tier", &account.tier.name())
+            .field("decision", &account.decision)
+            .finish_non_exhaustive()
     }
 }

@@ -1,23 +1,106 @@
 //! What shares a bucket.
 
-use http::HeaderName;
+use std::{borrow::Cow, net::IpAddr};
+
+use http::{HeaderName, request::Parts};
 
 /// What requests have in common that share a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Where a request lacks what its key asks for, it is known by the client's IP address instead.
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Key {
-    /// The API key, where it is known; the client's IP address for everybody else.
+    /// The API key or the identity, where it is known; the client's IP address for everybody else.
     ///
     /// A key that the tier resolver does not know is only a claim: were it to get a bucket of its
     /// own, a fresh random key per request would be a way around every limit.
-    ApiKey,
+    Caller,
     /// The client's IP address: the socket's peer, or what a trusted proxy says. IPv6 clients
     /// share a bucket by /64, the least that a subscriber is given.
     Ip,
     /// One bucket for everybody on the same tier.
     Global,
-    /// The value of a header, and the client's IP address where it is missing.
+    /// The value of a header.
     ///
     /// Only for headers that the client cannot choose, because a gateway sets them.
     Header(&'static HeaderName),
+    /// A parameter of the matched route, percent-decoded: `id` of `/users/{id}`.
+    ///
+    /// A client that chooses the parameter chooses the bucket, so it mostly goes together with
+    /// something else.
+    Path(&'static str),
+    /// What a function finds in the request; see [`KeyValue`].
+    Of(fn(&Parts) -> Option<String>),
+    /// All of these together: "each IP address, for each user's page".
+    All(&'static [Key]),
 }
+
+impl Key {
+    /// Whether the route's parameters are needed.
+    pub(crate) fn needs_path(self) -> bool {
+        match self {
+            Self::Path(_) => true,
+            Self::All(keys) => keys.iter().any(|key| key.needs_path()),
+            _ => false,
+        }
+    }
+}
+
+/// What a function in `#[rate_limit(key = …)]` may return: a text, a number, an address, or an
+/// `Option` of one of them, where `None` means that the client is known by its IP address.
+///
+/// ```
+/// use axum::http::request::Parts;
+/// use ratelimit::rate_limit;
+///
+/// fn tenant(parts: &Parts) -> Option<&str> {
+///     parts.uri.host()?.split('.').next()
+/// }
+///
+/// #[rate_limit(limit = 60, key = tenant)]
+/// async fn page() {}
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell clients apart",
+    label = "the key's function returns this",
+    note = "return a `&str`, `String`, number or `IpAddr`, or an `Option` of one"
+)]
+pub trait KeyValue {
+    /// The value as a text.
+    fn into_key(self) -> Option<String>;
+}
+
+impl<T: KeyValue> KeyValue for Option<T> {
+    fn into_key(self) -> Option<String> {
+        self.and_then(T::into_key)
+    }
+}
+
+macro_rules! key_values {
+    ($($value:ty),+) => {
+        $(impl KeyValue for $value {
+            fn into_key(self) -> Option<String> {
+                Some(self.to_string())
+            }
+        })+
+    };
+}
+
+key_values!(
+    &str,
+    String,
+    Cow<'_, str>,
+    IpAddr,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize
+);

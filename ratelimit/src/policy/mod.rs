@@ -28,23 +28,29 @@ mod algorithm;
 mod fnv;
 mod key;
 mod quota;
+pub(crate) mod registry;
+mod store_error;
 mod tier;
 
 pub(crate) use self::quota::TICKS_PER_MICRO;
 pub use self::{
     algorithm::Algorithm,
-    key::Key,
+    key::{Key, KeyValue},
     quota::{Quota, QuotaError, window},
+    registry::{PolicyEntry, policies},
+    store_error::OnStoreError,
     tier::Tier,
 };
 
-use http::HeaderName;
+use std::time::Duration;
+
+use http::{HeaderName, request::Parts};
 
 /// The tier of callers whose tier is not known, where a policy names no other.
 const DEFAULT_TIER: &str = "free";
 
-/// A named limit: its tiers, its algorithm, and what shares a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A named limit: its tiers, its algorithm, what shares a bucket, and which requests count how much.
+#[derive(Clone, Copy, Debug)]
 pub struct Policy {
     name: &'static str,
     algorithm: Algorithm,
@@ -52,8 +58,18 @@ pub struct Policy {
     default_tier: usize,
     tier_header: Option<&'static HeaderName>,
     key: Key,
-    cost: u32,
+    cost: Cost,
+    exempt: Option<fn(&Parts) -> bool>,
+    shadow: bool,
+    wait: Option<Duration>,
+    on_store_error: Option<OnStoreError>,
     id: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Cost {
+    Fixed(u32),
+    Of(fn(&Parts) -> u32),
 }
 
 impl Policy {
@@ -93,7 +109,11 @@ impl Policy {
             default_tier,
             tier_header: None,
             key: Key::Ip,
-            cost: 1,
+            cost: Cost::Fixed(1),
+            exempt: None,
+            shadow: false,
+            wait: None,
+            on_store_error: None,
             id: fnv::hash(
                 fnv::hash(fnv::SEED, name.as_bytes()),
                 algorithm.name().as_bytes(),
@@ -124,13 +144,13 @@ impl Policy {
     pub const fn with_tier_header(self, header: &'static HeaderName) -> Self {
         Self {
             tier_header: Some(header),
-            key: Key::ApiKey,
+            key: Key::Caller,
             ..self
         }
     }
 
     /// What shares a bucket. Call it after [`with_tier_header`](Self::with_tier_header), which sets
-    /// [`Key::ApiKey`].
+    /// [`Key::Caller`].
     #[must_use]
     pub const fn with_key(self, key: Key) -> Self {
         Self { key, ..self }
@@ -156,7 +176,69 @@ impl Policy {
             }
             i += 1;
         }
-        Self { cost, ..self }
+        Self {
+            cost: Cost::Fixed(cost),
+            ..self
+        }
+    }
+
+    /// Each request counts as many requests as this says; one of cost 0 is admitted, and one of a
+    /// cost that its tier never admits is turned away without a `Retry-After`.
+    #[must_use]
+    pub const fn with_cost_of(self, cost: fn(&Parts) -> u32) -> Self {
+        Self {
+            cost: Cost::Of(cost),
+            ..self
+        }
+    }
+
+    /// Requests of which this is true are not limited, and do not count.
+    #[must_use]
+    pub const fn with_exempt(self, exempt: fn(&Parts) -> bool) -> Self {
+        Self {
+            exempt: Some(exempt),
+            ..self
+        }
+    }
+
+    /// Decides and counts, and logs whom it would have turned away, but turns nobody away.
+    #[must_use]
+    pub const fn with_shadow(self) -> Self {
+        Self {
+            shadow: true,
+            ..self
+        }
+    }
+
+    /// A request that is over the limit waits, if it is admitted within this time.
+    ///
+    /// # Panics
+    ///
+    /// The time is zero, or more than an hour. In a `const` or `static` that is a compile error.
+    #[track_caller]
+    #[must_use]
+    pub const fn with_wait(self, wait: Duration) -> Self {
+        assert!(
+            !wait.is_zero(),
+            "ratelimit: to wait for no time is not to wait: leave it out"
+        );
+        assert!(
+            wait.as_secs() <= 3_600,
+            "ratelimit: a request can wait for an hour at most"
+        );
+        Self {
+            wait: Some(wait),
+            ..self
+        }
+    }
+
+    /// What happens to requests while the store cannot be asked; without, what the limiter says.
+    #[must_use]
+    pub const fn with_on_store_error(self, on_store_error: OnStoreError) -> Self {
+        Self {
+            on_store_error: Some(on_store_error),
+            ..self
+        }
     }
 
     /// The policy's name: its identity in store keys and in answers.
@@ -197,9 +279,32 @@ impl Policy {
         self.key
     }
 
-    /// How many requests one request counts as.
-    pub const fn cost(&self) -> u32 {
-        self.cost
+    /// How many requests this request counts as.
+    pub fn cost(&self, parts: &Parts) -> u32 {
+        match self.cost {
+            Cost::Fixed(cost) => cost,
+            Cost::Of(cost) => cost(parts),
+        }
+    }
+
+    /// Whether this request is not limited at all.
+    pub fn is_exempt(&self, parts: &Parts) -> bool {
+        self.exempt.is_some_and(|exempt| exempt(parts))
+    }
+
+    /// Whether it turns nobody away, and only says whom it would have.
+    pub const fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+
+    /// How long a request that is over the limit may wait.
+    pub const fn wait(&self) -> Option<Duration> {
+        self.wait
+    }
+
+    /// What happens to requests while the store cannot be asked; `None` for what the limiter says.
+    pub const fn on_store_error(&self) -> Option<OnStoreError> {
+        self.on_store_error
     }
 
     /// Tells this policy from every policy with another name or algorithm.

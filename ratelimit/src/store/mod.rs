@@ -9,12 +9,12 @@ mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 
-use std::{error::Error, fmt, future::Future, pin::Pin};
+use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 
 use smallvec::SmallVec;
 
 pub use self::{bucket::Bucket, memory::MemoryStore};
-use crate::algorithm::Decision;
+use crate::{algorithm::Decision, clock::Clock};
 
 /// What a request costs one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +199,16 @@ pub enum AnyStore {
 }
 
 impl AnyStore {
+    /// The clock that it counts in, if it is not one of its own.
+    pub(crate) fn clock(&self) -> Option<Arc<dyn Clock>> {
+        match self {
+            Self::Memory(store) => Some(store.clock()),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.clock(),
+            Self::Custom(_) => None,
+        }
+    }
+
     pub(crate) async fn check_all(&self, charges: &[Charge]) -> Result<Decisions, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.decide(charges)),

@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
 };
 
-use axum::http::HeaderMap;
+use axum::http::Request;
 use ratelimit::{Algorithm, Caller, Quota, RateLimiter};
 use ratelimit_tests::policy;
 
@@ -31,10 +31,8 @@ async fn decide(limiter: &RateLimiter) -> String {
         "memory"
     };
     let policy = policy("from_env", Algorithm::SlidingWindow, Quota::per_hour(2));
-    let caller = Caller {
-        peer: Some([203, 0, 113, 7].into()),
-        headers: &HeaderMap::new(),
-    };
+    let (parts, ()) = Request::new(()).into_parts();
+    let caller = Caller::new(&parts).with_peer(Some([203, 0, 113, 7].into()));
     let mut decisions = Vec::new();
     for _ in 0..3 {
         let status = limiter.check(policy, caller).await;

@@ -12,8 +12,17 @@ async fn default_tier_without_tiers() {}
 #[rate_limit(limit = 60, per = "1m", limit = 50)]
 async fn twice() {}
 
-#[rate_limit(limit = 60)]
-#[rate_limit(limit = 6, per = "1s")]
-async fn two_attributes() {}
+#[rate_limit(tier_header = "X-API-Key", identity = User, free = 60)]
+async fn key_and_identity() {}
+
+#[rate_limit(limit = 60, wait = "1s", shadow)]
+async fn shadow_and_wait() {}
+
+#[rate_limit(policy = Shared, limit = 60, burst = 5)]
+async fn policy_and_more() {}
+
+#[rate_limit(identity = User, free = 60)]
+#[rate_limit(identity = Option<User>, free = 6, per = "1s")]
+async fn two_identities() {}
 
 fn main() {}

@@ -1,7 +1,13 @@
 use ratelimit::rate_limit;
 
-#[rate_limit(limit = 60, key = user)]
-async fn unknown_key() {}
+#[rate_limit(limit = 60, key = "user")]
+async fn a_text() {}
+
+#[rate_limit(limit = 60, key = path("/users/{id}"))]
+async fn a_whole_path() {}
+
+#[rate_limit(limit = 60, key = (ip, cookie("session")))]
+async fn unknown_in_a_tuple() {}
 
 #[rate_limit(limit = 60, key = header("X Tenant"))]
 async fn header_with_a_space() {}

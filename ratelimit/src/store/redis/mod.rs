@@ -173,6 +173,10 @@ impl RedisStore {
         }
     }
 
+    pub(crate) fn clock(&self) -> Option<Arc<dyn Clock>> {
+        self.clock.clone()
+    }
+
     /// Of several buckets, with no detour for one.
     pub(crate) async fn decide(&self, charges: &[Charge]) -> Result<Decisions, StoreError> {
         match charges {

@@ -1,0 +1,299 @@
+//! How much is allowed: one limit for everybody, or one for each tier.
+
+use proc_macro2::Span;
+use syn::{Expr, LitStr};
+
+use super::{span_of, value_of};
+use crate::{
+    errors::{Errors, message},
+    options::{Given, Options, TIER_OPTIONS, WELL_KNOWN_TIERS, list, similar},
+    parse::{self, Item, Name, Value},
+    value::{self, Algorithm, Number, Time},
+};
+
+pub(crate) struct Tier {
+    pub(crate) name: Name,
+    /// `None` without a limit.
+    pub(crate) quota: Option<Quota>,
+}
+
+pub(crate) struct Quota {
+    pub(crate) limit: Number,
+    pub(crate) per: Time,
+    pub(crate) burst: Option<Number>,
+}
+
+/// What a tier is given where it does not say otherwise.
+struct Defaults {
+    per: Time,
+    burst: Option<Number>,
+}
+
+/// The tier of everybody, where there is `limit` instead of tiers.
+const ONLY_TIER: &str = "default";
+
+/// The tier of callers without one, where no other is named.
+const DEFAULT_TIER: &str = "free";
+
+/// Callers who are allowed this in a minute.
+const DEFAULT_PER: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How much is allowed to whom.
+pub(super) struct Allowed {
+    /// At least one.
+    pub(super) tiers: Vec<Tier>,
+    /// The name of one of the tiers.
+    pub(super) default_tier: Option<String>,
+}
+
+/// What `limit`, the tiers, `default_tier`, `per` and `burst` come to.
+pub(super) fn allowed(
+    mut options: Options,
+    algorithm: Option<Algorithm>,
+    callers_are_known: bool,
+    errors: &mut Errors,
+) -> Option<Allowed> {
+    let per = options.take("per", errors, value::time);
+    let burst = options.take("burst", errors, value::count);
+    let default_tier = options.take("default_tier", errors, value::tier_name);
+    let limit = options.take("limit", errors, value::count);
+    if let Some(burst) = &burst {
+        burst_needs_a_token_bucket(&burst.name, algorithm, errors);
+    }
+    let defaults = Defaults {
+        per: value_of(per).unwrap_or(Time::Literal(DEFAULT_PER, Span::call_site())),
+        burst: value_of(burst),
+    };
+    let tiers = tiers(options, &defaults, algorithm, errors);
+
+    match (&limit, tiers.first()) {
+        (Some(limit), Some(tier)) => {
+            let later = if limit.position > tier.position {
+                &limit.name
+            } else {
+                &tier.name
+            };
+            errors.at(
+                later,
+                "`limit` is one limit for everybody, and tiers are one for each class of callers",
+                "keep one of the two",
+            );
+        }
+        // Unless what should have limited it could not be read.
+        (None, None) if !errors.is_empty() => {}
+        (None, None) => errors.push(syn::Error::new(
+            Span::call_site(),
+            message(
+                "this limits nothing",
+                "say how much is allowed, as in `#[rate_limit(limit = 60)]` or `#[rate_limit(tier_header = \"X-API-Key\", free = 60, pro = 600)]`",
+            ),
+        )),
+        (Some(_), None) => {
+            if let Some(default_tier) = &default_tier {
+                errors.at(
+                    &default_tier.name,
+                    "`default_tier` is for limits with tiers",
+                    "leave it out: `limit` is one limit for everybody",
+                );
+            }
+        }
+        (None, Some(tier)) => {
+            if !callers_are_known {
+                errors.at(
+                    &tier.name,
+                    "nothing says which tier a caller is on",
+                    "add `tier_header = \"X-API-Key\"` or `identity = User`, or write `limit` for one limit for everybody",
+                );
+            }
+            callers_without_a_tier_have_one(&tiers, default_tier.as_ref(), errors);
+        }
+    }
+
+    let tiers = match limit {
+        Some(Given { name, value, .. }) => vec![Tier {
+            name: Name::Text(LitStr::new(ONLY_TIER, span_of(&name))),
+            quota: Some(defaults.quota(value?)),
+        }],
+        None => tiers.into_iter().filter_map(|tier| tier.value).collect(),
+    };
+    Some(Allowed {
+        tiers,
+        default_tier: value_of(default_tier).map(|(name, _)| name),
+    })
+}
+
+impl Defaults {
+    fn quota(&self, limit: Number) -> Quota {
+        Quota {
+            limit,
+            per: self.per.clone(),
+            burst: self.burst.clone(),
+        }
+    }
+}
+
+/// All tiers in the order they were written, those that are wrong among them.
+fn tiers(
+    mut options: Options,
+    defaults: &Defaults,
+    algorithm: Option<Algorithm>,
+    errors: &mut Errors,
+) -> Vec<Given<Tier>> {
+    let mut given: Vec<Given<Value>> = WELL_KNOWN_TIERS
+        .iter()
+        .filter_map(|name| options.take_any(name))
+        .collect();
+    if let Some(group) = options.take_any("tiers") {
+        match group.value {
+            Some(Value::Group(tokens)) if !tokens.is_empty() => {
+                let items = parse::items(tokens, errors);
+                given.extend(items.into_iter().map(|Item { name, value }| Given {
+                    name,
+                    position: group.position,
+                    value: Some(value),
+                }));
+            }
+            _ => errors.at(
+                &group.name,
+                "`tiers` names tiers of your own",
+                "write `tiers(gold = 1200, \"my-tier\" = 5)`",
+            ),
+        }
+    }
+    // Stable, so that the tiers within a group stay in their order.
+    given.sort_by_key(|tier| tier.position);
+
+    let mut names = Vec::new();
+    let mut tiers = Vec::new();
+    for Given {
+        name,
+        position,
+        value,
+    } in given
+    {
+        let text = name.text();
+        if text.is_empty() || text.contains(char::is_control) {
+            errors.at(
+                &name,
+                "a tier's name must be readable: it is shown to clients and in Redis",
+                "name it as in `tiers(gold = 1200)`",
+            );
+        } else if names.contains(&text) {
+            errors.at(
+                &name,
+                format!("the tier `{text}` is given twice"),
+                "keep one of them",
+            );
+        }
+        names.push(text);
+        let value = value.and_then(|value| tier(&name, value, defaults, algorithm, errors));
+        tiers.push(Given {
+            name,
+            position,
+            value,
+        });
+    }
+    let is_unlimited = |tier: &Given<Tier>| matches!(&tier.value, Some(Tier { quota: None, .. }));
+    if let Some(first) = tiers.first()
+        && tiers.iter().all(is_unlimited)
+    {
+        errors.at(
+            &first.name,
+            "no tier has a limit, so nothing is limited",
+            "give one of them a number, as in `free = 60`, or leave the attribute out",
+        );
+    }
+    tiers
+}
+
+/// `60`, `unlimited`, or `(limit = 60, per = "1s", burst = 100)`.
+fn tier(
+    name: &Name,
+    value: Value,
+    defaults: &Defaults,
+    algorithm: Option<Algorithm>,
+    errors: &mut Errors,
+) -> Option<Tier> {
+    let text = name.text();
+    let quota = match value {
+        // A tier is not an option that takes a type.
+        Value::Type(_) => return None,
+        Value::Is(expr) if value::is_unlimited(&expr) => None,
+        Value::Is(expr) => Some(defaults.quota(value::count(&text, expr, errors)?)),
+        Value::None => {
+            errors.at(
+                name,
+                format!("the tier `{text}` needs a limit"),
+                format!("write `{text} = 60`, or `{text} = unlimited`"),
+            );
+            return None;
+        }
+        Value::Group(tokens) => {
+            let items = parse::items(tokens, errors);
+            let mut options = Options::collect(items, TIER_OPTIONS, errors);
+            let limit = options.take("limit", errors, value::count);
+            let per = options.take("per", errors, value::time);
+            let burst = options.take("burst", errors, value::count);
+            if let Some(burst) = &burst {
+                burst_needs_a_token_bucket(&burst.name, algorithm, errors);
+            }
+            if limit.is_none() {
+                errors.at(
+                    name,
+                    format!("the tier `{text}` needs a limit"),
+                    format!("write `{text}(limit = 60)`"),
+                );
+            }
+            Some(Quota {
+                limit: value_of(limit)?,
+                per: value_of(per).unwrap_or_else(|| defaults.per.clone()),
+                burst: value_of(burst).or_else(|| defaults.burst.clone()),
+            })
+        }
+    };
+    Some(Tier {
+        name: name.clone(),
+        quota,
+    })
+}
+
+fn burst_needs_a_token_bucket(burst: &Name, algorithm: Option<Algorithm>, errors: &mut Errors) {
+    if algorithm.is_some_and(|algorithm| algorithm != Algorithm::TokenBucket) {
+        errors.at(
+            burst,
+            "only the token bucket has a burst",
+            "add `algo = \"token_bucket\"`, or leave `burst` out",
+        );
+    }
+}
+
+fn callers_without_a_tier_have_one(
+    tiers: &[Given<Tier>],
+    default_tier: Option<&Given<(String, Expr)>>,
+    errors: &mut Errors,
+) {
+    let names: Vec<String> = tiers.iter().map(|tier| tier.name.text()).collect();
+    let names = || names.iter().map(String::as_str);
+    match default_tier {
+        Some(Given {
+            value: Some((name, expr)),
+            ..
+        }) if names().all(|known| known != name) => errors.at(
+            expr,
+            format!("there is no tier `{name}` here"),
+            match similar(name, names()) {
+                Some(similar) => format!("did you mean `{similar}`?"),
+                None => format!("the tiers are {}", list(names())),
+            },
+        ),
+        None if names().all(|known| known != DEFAULT_TIER) => {
+            let first = names().next().unwrap_or(DEFAULT_TIER);
+            errors.at(
+                tiers.first().map(|tier| &tier.name),
+                "callers whose API key nobody knows have no tier",
+                format!("add the tier `free = 60` for them, or name theirs: `default_tier = \"{first}\"`"),
+            );
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,17 @@
+//! `X-RateLimit-*`: no standard has them, and most APIs do. They are numbers, the reset in seconds
+//! from now.
+
+use http::{HeaderMap, HeaderName};
+
+use super::whole_seconds;
+use crate::{algorithm::Decision, policy::Quota};
+
+pub(super) const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+pub(super) const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+pub(super) const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+pub(super) fn write(quota: &Quota, decision: &Decision, headers: &mut HeaderMap) {
+    headers.insert(LIMIT, quota.limit().into());
+    headers.insert(REMAINING, decision.remaining.into());
+    headers.insert(RESET, whole_seconds(decision.reset_after).into());
+}

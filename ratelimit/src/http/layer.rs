@@ -1,0 +1,205 @@
+//! The same limits for a whole router, or for any HTTP service of tower's.
+
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    BoxError,
+    body::{Body, Bytes, HttpBody},
+    extract::{FromRequestParts, OriginalUri},
+    response::Response,
+};
+use http::{Request, request::Parts};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    PolicySource,
+    check::{decide, finish},
+    grpc,
+};
+use crate::limiter::RateLimiter;
+
+/// Limits all requests to a router or to any HTTP service, by a policy that
+/// [`policy!`](crate::policy) declares.
+///
+/// It goes beside the attributes: a request to a handler with a limit of its own must keep both, and
+/// the headers tell of the tighter one. To a gRPC service its 429 is `RESOURCE_EXHAUSTED`.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use ratelimit::RateLimitLayer;
+///
+/// ratelimit::policy! { pub Everything: limit = 1000, per = "1m" }
+///
+/// let app: Router = Router::new()
+///     .route("/", get(async || "hello"))
+///     .route("/health", get(async || "ok"))
+///     .layer(RateLimitLayer::<Everything>::new().exempt_paths(["/health", "/static/*"]));
+/// ```
+///
+/// A limiter of the router's own goes around it: `.layer(RateLimitLayer…).layer(Extension(limiter))`,
+/// or is given to it with [`limiter`](Self::limiter).
+pub struct RateLimitLayer<P> {
+    settings: Settings,
+    policy: PhantomData<fn() -> P>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    exempt: Arc<[String]>,
+    limiter: Option<RateLimiter>,
+}
+
+impl<P> RateLimitLayer<P> {
+    /// Limits every request.
+    pub fn new() -> Self {
+        Self {
+            settings: Settings {
+                exempt: Arc::default(),
+                limiter: None,
+            },
+            policy: PhantomData,
+        }
+    }
+
+    /// Requests for these paths are not limited: for a path as it is, or with `/*` at its end for
+    /// all that begin with it.
+    #[must_use]
+    pub fn exempt_paths(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.exempt = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// This limiter decides, instead of the program's or the router's.
+    #[must_use]
+    pub fn limiter(mut self, limiter: RateLimiter) -> Self {
+        self.settings.limiter = Some(limiter);
+        self
+    }
+}
+
+impl Settings {
+    fn exempts(&self, parts: &Parts) -> bool {
+        // Within a nested router the path is without what it is nested at.
+        let original = parts.extensions.get::<OriginalUri>();
+        let path = original.map_or(&parts.uri, |OriginalUri(uri)| uri).path();
+        self.exempt
+            .iter()
+            .any(|exempt| match exempt.strip_suffix('*') {
+                Some(beginning) => path.starts_with(beginning),
+                None => path == exempt,
+            })
+    }
+}
+
+impl<S, P> Layer<S> for RateLimitLayer<P> {
+    type Service = RateLimit<S, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RateLimit {
+            inner,
+            settings: self.settings.clone(),
+            policy: PhantomData,
+        }
+    }
+}
+
+/// The service of [`RateLimitLayer`].
+pub struct RateLimit<S, P> {
+    inner: S,
+    settings: Settings,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<S, P, B, R> Service<Request<B>> for RateLimit<S, P>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    P: PolicySource,
+    P::Identity: FromRequestParts<()>,
+    B: Send + 'static,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The one that is ready goes with the request, its clone stays.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let settings = self.settings.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            if settings.exempts(&parts) {
+                let response = inner.call(Request::from_parts(parts, body)).await?;
+                return Ok(response.map(Body::new));
+            }
+            if let Some(limiter) = settings.limiter {
+                parts.extensions.insert(limiter);
+            }
+            match decide::<P, ()>(&mut parts, &()).await {
+                Ok(status) => {
+                    let response = inner.call(Request::from_parts(parts, body)).await?;
+                    Ok(finish(P::limits(), &status, response.map(Body::new)).await)
+                }
+                Err(turned_away) if grpc::is_grpc(&parts) => Ok(grpc::answer(turned_away)),
+                Err(turned_away) => Ok(turned_away),
+            }
+        })
+    }
+}
+
+impl<P> Clone for RateLimitLayer<P> {
+    fn clone(&self) -> Self {
+        Self {
+            settings: self.settings.clone(),
+            policy: PhantomData,
+        }
+    }
+}
+
+impl<S: Clone, P> Clone for RateLimit<S, P> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            settings: self.settings.clone(),
+            policy: PhantomData,
+        }
+    }
+}
+
+impl<P> Default for RateLimitLayer<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P> fmt::Debug for RateLimitLayer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimitLayer")
+            .field("exempt", &self.settings.exempt)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, P> fmt::Debug for RateLimit<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimit")
+            .field("inner", &self.inner)
+            .field("exempt", &self.settings.exempt)
+            .finish_non_exhaustive()
+    }
+}

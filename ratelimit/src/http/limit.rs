@@ -1,0 +1,96 @@
+//! A policy with what HTTP makes of it, and where an extractor finds them.
+
+use std::convert::Infallible;
+
+use axum::{extract::FromRequestParts, response::Response};
+use http::request::Parts;
+
+use super::RateLimitExceeded;
+use crate::{
+    client::{Identified, Identity},
+    policy::Policy,
+};
+
+/// A policy, and what a limited handler does with its answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    policy: Policy,
+    refund_if: Option<fn(&Response) -> bool>,
+    on_limited: Option<fn(&RateLimitExceeded) -> Response>,
+}
+
+impl Limit {
+    /// The limit of a policy, with the usual answers.
+    pub const fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            refund_if: None,
+            on_limited: None,
+        }
+    }
+
+    /// Gives a request its cost back if this is true of its answer, be it the handler's or an
+    /// extractor's rejection.
+    #[must_use]
+    pub const fn with_refund_if(self, refund_if: fn(&Response) -> bool) -> Self {
+        Self {
+            refund_if: Some(refund_if),
+            ..self
+        }
+    }
+
+    /// Answers requests over the limit with this. The headers are added to it.
+    #[must_use]
+    pub const fn with_on_limited(self, on_limited: fn(&RateLimitExceeded) -> Response) -> Self {
+        Self {
+            on_limited: Some(on_limited),
+            ..self
+        }
+    }
+
+    /// The policy.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether a request with this answer gets its cost back.
+    pub(super) fn is_refunded(&self, response: &Response) -> bool {
+        self.refund_if.is_some_and(|refund_if| refund_if(response))
+    }
+
+    pub(super) fn on_limited(&self) -> Option<fn(&RateLimitExceeded) -> Response> {
+        self.on_limited
+    }
+}
+
+/// Which limits a handler or a layer goes by; `#[rate_limit]` and [`policy!`](crate::policy) write
+/// it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no rate-limit policy",
+    note = "declare one with `ratelimit::policy!`, or implement `ratelimit::PolicySource` for it"
+)]
+pub trait PolicySource: Send + Sync + 'static {
+    /// Who the caller is, if the application says so; [`NoIdentity`] otherwise.
+    type Identity: Identity;
+
+    /// The limits, the same ones at each call, and at least one.
+    fn limits() -> &'static [&'static Limit];
+}
+
+/// Callers are known by what requests say: an API key, an address.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoIdentity;
+
+impl Identity for NoIdentity {
+    fn identify(&self) -> Option<Identified<'_>> {
+        None
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for NoIdentity {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}

@@ -1,0 +1,188 @@
+//! From a request to the account that it is charged to.
+
+use std::{fmt, net::IpAddr};
+
+use http::request::Parts;
+
+use super::{RateLimiter, Tiers, status::Account};
+use crate::{
+    client::{ApiKey, ClientId, Identified, KnownCaller},
+    policy::{Key, Policy},
+    store::Bucket,
+};
+
+/// What the limiter looks at of a request.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    parts: &'a Parts,
+    peer: Option<IpAddr>,
+    path: &'a [(String, String)],
+    identified: Option<Identified<'a>>,
+}
+
+impl<'a> Caller<'a> {
+    /// Who sent this request, as far as it says itself.
+    pub fn new(parts: &'a Parts) -> Self {
+        Self {
+            parts,
+            peer: None,
+            path: &[],
+            identified: None,
+        }
+    }
+
+    /// With the address at the other end of the connection.
+    #[must_use]
+    pub fn with_peer(self, peer: Option<IpAddr>) -> Self {
+        Self { peer, ..self }
+    }
+
+    /// With the parameters of the matched route, percent-decoded.
+    #[must_use]
+    pub fn with_path(self, path: &'a [(String, String)]) -> Self {
+        Self { path, ..self }
+    }
+
+    /// With the identity that the application has found.
+    #[must_use]
+    pub fn with_identity(self, identified: Option<Identified<'a>>) -> Self {
+        Self { identified, ..self }
+    }
+}
+
+impl fmt::Debug for Caller<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the headers: they may hold an API key.
+        f.debug_struct("Caller")
+            .field("peer", &self.peer)
+            .field("identified", &self.identified)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of a caller under one policy.
+struct Known<'a> {
+    client: Option<ClientId>,
+    tier: Option<&'a str>,
+}
+
+impl RateLimiter {
+    /// Which bucket a request is charged to under a policy, and with how much.
+    pub(super) async fn account(&self, policy: &'static Policy, caller: Caller<'_>) -> Account {
+        let mut account = Account {
+            policy,
+            tier: policy.default_tier(),
+            bucket: None,
+            cost: 0,
+            decision: None,
+            local: false,
+        };
+        if policy.is_exempt(caller.parts) {
+            return account;
+        }
+        let by_key = self.known_by_key(policy, caller.parts).await;
+        let known = match (&by_key, &caller.identified) {
+            (Some(by_key), _) => Known {
+                client: Some(by_key.client),
+                tier: by_key.key.tier(),
+            },
+            (None, Some(identified)) => Known {
+                client: Some(identified.client),
+                tier: identified.tier,
+            },
+            (None, None) => Known {
+                client: None,
+                tier: None,
+            },
+        };
+        if let Some(tier) = known.tier {
+            account.tier = policy.tier(tier);
+        }
+        if account.tier.quota().is_some() {
+            let client = self.client(policy, known.client, caller);
+            account.bucket = Bucket::new(policy, account.tier, client);
+            account.cost = policy.cost(caller.parts);
+        }
+        account
+    }
+
+    /// The caller by its API key, if it sent one that somebody knows.
+    async fn known_by_key(&self, policy: &Policy, parts: &Parts) -> Option<KnownCaller> {
+        let header = policy.tier_header()?;
+        if matches!(self.0.tiers, Tiers::Nobody) {
+            self.0.no_tiers.once(|| {
+                tracing::warn!(
+                    policy = policy.name(),
+                    "the rate limiter knows no API keys, so everybody is on the default tier: give it \
+                     keys with RateLimiter::builder().tiers(…) or .tier_resolver(…), or a RedisStore to \
+                     read them from"
+                );
+            });
+        }
+        let key = parts.headers.get(header).and_then(ApiKey::from_header)?;
+        match &self.0.tiers {
+            Tiers::Static(tiers) => tiers.get(key),
+            Tiers::Resolver(cache) => cache.get(key).await,
+            Tiers::Nobody => None,
+        }
+    }
+
+    /// Whose bucket it is.
+    fn client(&self, policy: &Policy, known: Option<ClientId>, caller: Caller<'_>) -> ClientId {
+        self.by_key(policy, policy.key(), known, caller)
+            .unwrap_or_else(|| self.by_ip(caller))
+    }
+
+    /// The client by a key; `None` where the request lacks what the key asks for.
+    fn by_key(
+        &self,
+        policy: &Policy,
+        key: Key,
+        known: Option<ClientId>,
+        caller: Caller<'_>,
+    ) -> Option<ClientId> {
+        match key {
+            Key::Ip => None,
+            Key::Global => Some(ClientId::EVERYBODY),
+            Key::Caller => known,
+            Key::Header(name) => {
+                let value = caller.parts.headers.get(name)?;
+                (!value.is_empty()).then(|| ClientId::header(value.as_bytes()))
+            }
+            Key::Path(name) => {
+                let parameter = caller.path.iter().find(|(known, _)| known == name);
+                if parameter.is_none() {
+                    self.0.no_parameter.once(|| {
+                        tracing::warn!(
+                            policy = policy.name(),
+                            "the key goes by the path's parameter `{name}`, which a matched route does not \
+                             have, so its clients are known by their addresses: name a parameter of the route"
+                        );
+                    });
+                }
+                parameter.map(|(_, value)| ClientId::path(value))
+            }
+            Key::Of(value) => value(caller.parts).map(|value| ClientId::value(&value)),
+            Key::All(keys) => {
+                let one = |key: &Key| {
+                    self.by_key(policy, *key, known, caller)
+                        .unwrap_or_else(|| self.by_ip(caller))
+                };
+                Some(ClientId::all(keys.iter().map(one)))
+            }
+        }
+    }
+
+    fn by_ip(&self, caller: Caller<'_>) -> ClientId {
+        let Some(peer) = caller.peer else {
+            self.0.no_peer.once(|| {
+                tracing::warn!(
+                    "the addresses of clients are not known, so all of them share one bucket: serve the app \
+                     with app.into_make_service_with_connect_info::<std::net::SocketAddr>()"
+                );
+            });
+            return ClientId::UNKNOWN_IP;
+        };
+        ClientId::ip(self.0.proxies.client_ip(peer, &caller.parts.headers))
+    }
+}

@@ -1,0 +1,129 @@
+//! From accounts to a verdict: by the store, or without it while it cannot be asked.
+
+use smallvec::SmallVec;
+
+use super::{
+    Inner, RateLimiter,
+    status::{Account, Accounts, Verdict},
+};
+use crate::{
+    algorithm::Decision,
+    policy::OnStoreError,
+    store::{Bucket, Charge, Decisions, StoreError},
+};
+
+type Charges = SmallVec<[Charge; 1]>;
+
+impl RateLimiter {
+    /// Charges all accounts that have a bucket, or none of them.
+    pub(super) async fn decide(&self, accounts: &mut Accounts) -> Verdict {
+        let charges: Charges = accounts.iter().filter_map(Account::charge).collect();
+        if charges.is_empty() {
+            return Verdict::Admitted;
+        }
+        match self.ask(|store| store.check_all(&charges)).await {
+            Some(decisions) => note(accounts, |_| true, decisions, false),
+            None => self.decide_without_store(accounts),
+        }
+    }
+
+    fn decide_without_store(&self, accounts: &mut Accounts) -> Verdict {
+        let mode = |account: &Account| {
+            let own = account.policy.on_store_error();
+            own.unwrap_or(self.0.on_store_error)
+        };
+        let denies = |account: &Account| {
+            account.charge().is_some_and(|charge| charge.enforced)
+                && mode(account) == OnStoreError::Deny
+        };
+        if accounts.iter().any(denies) {
+            return Verdict::StoreDown;
+        }
+        for account in accounts.iter_mut() {
+            account.decision = None;
+        }
+        let is_local = |account: &Account| mode(account) == OnStoreError::Local;
+        let charges: Charges = accounts
+            .iter()
+            .filter(|account| is_local(account))
+            .filter_map(Account::charge)
+            .collect();
+        if charges.is_empty() {
+            return Verdict::Admitted;
+        }
+        note(accounts, is_local, self.0.local.decide(&charges), true)
+    }
+
+    /// Takes a cost, or all there is, where the request was charged. `None` if the store cannot be
+    /// asked.
+    pub(super) async fn charge(&self, bucket: &Bucket, cost: u32, local: bool) -> Option<Decision> {
+        if local {
+            return Some(self.0.local.take(bucket, cost));
+        }
+        self.ask(|store| store.charge(bucket, cost)).await
+    }
+
+    /// Gives a cost back where it was taken. `None` if the store cannot be asked.
+    pub(super) async fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+        local: bool,
+    ) -> Option<Decision> {
+        if local {
+            return Some(self.0.local.give_back(bucket, cost, taken));
+        }
+        self.ask(|store| store.refund(bucket, cost, taken)).await
+    }
+
+    /// The store's answer, if it can be asked.
+    async fn ask<'a, T, F>(
+        &'a self,
+        question: impl FnOnce(&'a crate::store::AnyStore) -> F,
+    ) -> Option<T>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let Inner {
+            store,
+            outage,
+            clock,
+            ..
+        } = &*self.0;
+        if !outage.may_ask(&**clock) {
+            return None;
+        }
+        match question(store).await {
+            Ok(answer) => {
+                outage.ended();
+                Some(answer)
+            }
+            Err(error) => {
+                outage.began(&error, &**clock);
+                None
+            }
+        }
+    }
+}
+
+/// Writes the decisions into the accounts that were charged, and says what they come to.
+fn note(
+    accounts: &mut Accounts,
+    was_charged: impl Fn(&Account) -> bool,
+    decisions: Decisions,
+    local: bool,
+) -> Verdict {
+    let charged = accounts
+        .iter_mut()
+        .filter(|account| account.bucket.is_some() && was_charged(account));
+    for (account, decision) in charged.zip(decisions) {
+        account.decision = Some(decision);
+        account.local = local;
+    }
+    if accounts.iter().any(Account::denies) {
+        Verdict::Limited
+    } else {
+        Verdict::Admitted
+    }
+}

@@ -1,0 +1,117 @@
+//! Every limited handler and every shared policy of the program, known before the first request.
+
+use std::{collections::HashMap, fmt};
+
+use super::Policy;
+
+/// A limited handler, or a policy declared with `policy!`: where it is, and what limits it.
+///
+/// Its `Display` is a line for people:
+/// `my_app::search at src/main.rs:59: token_bucket, free 60 per 60s, pro 600 per 60s`.
+#[derive(Debug)]
+pub struct PolicyEntry {
+    name: &'static str,
+    file: &'static str,
+    line: u32,
+    column: u32,
+    policies: fn() -> Vec<&'static Policy>,
+}
+
+inventory::collect!(PolicyEntry);
+
+impl PolicyEntry {
+    /// What `#[rate_limit]` and `policy!` emit.
+    #[doc(hidden)]
+    pub const fn new(
+        name: &'static str,
+        file: &'static str,
+        line: u32,
+        column: u32,
+        policies: fn() -> Vec<&'static Policy>,
+    ) -> Self {
+        Self {
+            name,
+            file,
+            line,
+            column,
+            policies,
+        }
+    }
+
+    /// The handler's path, or that of the policy's type.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The source file.
+    pub fn file(&self) -> &'static str {
+        self.file
+    }
+
+    /// The line in it.
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// The policies, in the order of their attributes.
+    pub fn policies(&self) -> Vec<&'static Policy> {
+        (self.policies)()
+    }
+
+    fn place(&self) -> (&'static str, u32, u32, &'static str) {
+        (self.file, self.line, self.column, self.name)
+    }
+}
+
+impl fmt::Display for PolicyEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}:{}", self.name, self.file, self.line)?;
+        for policy in self.policies() {
+            write!(f, ": {}", policy.algorithm().name())?;
+            for tier in policy.tiers() {
+                match tier.quota() {
+                    Some(quota) => {
+                        let (limit, per) = (quota.limit(), quota.per());
+                        write!(f, ", {} {limit} per {per:?}", tier.name())?;
+                    }
+                    None => write!(f, ", {} unlimited", tier.name())?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All limited handlers and all policies declared with `policy!`, in the order of their files and
+/// lines: for a line in the log at start, or a page that shows them.
+///
+/// ```
+/// use ratelimit::rate_limit;
+///
+/// #[rate_limit(limit = 60)]
+/// async fn search() {}
+///
+/// let names: Vec<&str> = ratelimit::policies().iter().map(|entry| entry.name()).collect();
+/// assert!(names[0].ends_with("::search"));
+/// ```
+pub fn policies() -> Vec<&'static PolicyEntry> {
+    let mut entries: Vec<&PolicyEntry> = inventory::iter::<PolicyEntry>().collect();
+    entries.sort_by_key(|entry| entry.place());
+    // An attribute such as #[debug_handler] may have emitted a handler twice.
+    entries.dedup_by_key(|entry| entry.place());
+    entries
+}
+
+/// A name that two policies at different places have.
+pub(crate) fn namesakes() -> Option<(&'static str, &'static PolicyEntry, &'static PolicyEntry)> {
+    let mut named: HashMap<&str, (&Policy, &PolicyEntry)> = HashMap::new();
+    for entry in policies() {
+        for policy in entry.policies() {
+            let (first, first_entry) = *named.entry(policy.name()).or_insert((policy, entry));
+            if !std::ptr::eq(first, policy) {
+                return Some((policy.name(), first_entry, entry));
+            }
+        }
+    }
+    None
+}
