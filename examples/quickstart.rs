@@ -3,12 +3,7 @@
 //! Nothing needs to be installed: limits are kept in memory. With `REDIS_URL` set they are kept in
 //! that Redis, and several of these programs (with different `PORT`s) share them.
 
-use std::{
-    env,
-    error::Error,
-    io::{self, Write},
-    net::{Ipv4Addr, SocketAddr},
-};
+use std::{env, error::Error, net::SocketAddr, process::ExitCode};
 
 use axum::{
     Json, Router,
@@ -19,7 +14,6 @@ use axum::{
 };
 use ratelimit::{RateLimitStatus, RateLimiter, StaticTiers, rate_limit};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 
 /// In a real service keys are in a database, or in Redis: see the README.
 const DEMO_KEYS: [(&str, &str); 3] = [
@@ -93,17 +87,11 @@ async fn health() -> &'static str {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
-    if let Err(error) = run().await {
-        // Shown as a sentence, and not as main would show it.
-        writeln!(io::stderr(), "quickstart: {error}")?;
-        std::process::exit(1);
-    }
-    Ok(())
+async fn main() -> ExitCode {
+    ratelimit_examples::run(serve()).await
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
+async fn serve() -> Result<(), Box<dyn Error>> {
     RateLimiter::builder()
         .tiers(StaticTiers::new(DEMO_KEYS))
         .store_from_env()
@@ -122,8 +110,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
             "sliding windows",
         ]));
 
-    let listener = listen().await?;
-    say_what_to_try(listener.local_addr()?)?;
+    let kept = match env::var("REDIS_URL") {
+        Ok(url) if !url.is_empty() => "in the Redis at REDIS_URL",
+        _ => "in memory",
+    };
+    let listener = ratelimit_examples::listen(kept, TRY).await?;
     axum::serve(
         listener,
         // So that the limiter knows its clients' addresses.
@@ -133,41 +124,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn listen() -> Result<TcpListener, String> {
-    let port = match env::var("PORT") {
-        Ok(text) => text
-            .parse()
-            .map_err(|_| format!("PORT={text} is not a port: set it to a number from 1 to 65535, or to 0 for any that is free"))?,
-        Err(_) => 3000,
-    };
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "another program listens on {address} already: stop it, or choose another port, as in\n\n    PORT={} cargo run --example quickstart\n",
-            if port == u16::MAX { 3000 } else { port + 1 }
-        ),
-        _ => format!("cannot listen on {address}: {error}"),
-    })
-}
-
-fn say_what_to_try(address: SocketAddr) -> io::Result<()> {
-    let kept = match env::var("REDIS_URL") {
-        Ok(url) if !url.is_empty() => "in the Redis at REDIS_URL",
-        _ => "in memory",
-    };
-    let url = format!("http://{address}");
-    let mut out = io::stdout();
-    writeln!(
-        out,
-        "Listening on {url}, limits are kept {kept}. Try, in another terminal:
-
+const TRY: &str = r#"
   curl -i '{url}/search?q=o'                            # free: 60 a minute, 20 at once
   curl -i '{url}/search?q=o' -H 'X-API-Key: demo-pro'   # pro: 600 a minute, 20 at once
   curl -i '{url}/search?q=o' -H 'X-API-Key: demo-internal'   # no limit, so no limit headers
   for i in 1 2 3 4 5 6; do curl -i '{url}/reports'; done     # the sixth within 10 s is a 429
-  for i in 1 2 3 4 5 6; do curl -i '{url}/login' --json '{{\"user\":\"ann\"}}'; done   # so is the sixth within a minute
+  for i in 1 2 3 4 5 6; do curl -i '{url}/login' --json '{"user":"ann"}'; done   # so is the sixth within a minute
   curl -i '{url}/health'                                # not limited
-"
-    )?;
-    out.flush()
-}
+"#;

@@ -66,7 +66,7 @@ fn ours(runtime: &Runtime, server: &RedisServer, algorithm: Algorithm, in_flight
 /// The script as the store sends it, with as many bytes of key and arguments, and nothing else.
 fn raw(runtime: &Runtime, server: &RedisServer, algorithm: Algorithm, in_flight: u32) -> f64 {
     let (source, arguments) = script(algorithm);
-    let script = Script::new(source);
+    let script = Script::new(&source);
     runtime.block_on(async {
         // The store's timeout is around each of its checks.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
@@ -101,26 +101,29 @@ fn raw(runtime: &Runtime, server: &RedisServer, algorithm: Algorithm, in_flight:
     })
 }
 
-fn script(algorithm: Algorithm) -> (&'static str, Vec<u64>) {
-    macro_rules! source {
+fn script(algorithm: Algorithm) -> (String, Vec<u64>) {
+    macro_rules! file {
         ($name:literal) => {
-            concat!(
-                include_str!("../../ratelimit/src/store/redis/scripts/time.lua"),
-                include_str!(concat!(
-                    "../../ratelimit/src/store/redis/scripts/",
-                    $name,
-                    ".lua"
-                ))
-            )
+            include_str!(concat!(
+                "../../ratelimit/src/store/redis/scripts/",
+                $name,
+                ".lua"
+            ))
         };
     }
     let per = 3_600_000_000;
     let limit = u64::from(LIMIT);
-    match algorithm {
-        Algorithm::TokenBucket => (source!("token_bucket"), vec![per / limit, 0, per, 0]),
-        Algorithm::SlidingWindow => (source!("sliding_window"), vec![1, limit, per]),
-        _ => (source!("fixed_window"), vec![1, limit, per]),
-    }
+    let (functions, arguments) = match algorithm {
+        Algorithm::TokenBucket => (file!("token_bucket"), vec![per / limit, 0, per, 0]),
+        Algorithm::SlidingWindow => (
+            concat!(file!("ring"), file!("sliding_window")),
+            vec![1, limit, per],
+        ),
+        _ => (file!("fixed_window"), vec![1, limit, per]),
+    };
+    let choice = format!("local algorithm = {}\n", algorithm.name());
+    let source = [file!("time"), functions, &choice, file!("check")].concat();
+    (source, arguments)
 }
 
 /// How many a second are answered with so many in flight.

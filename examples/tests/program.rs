@@ -6,14 +6,16 @@ use std::{
     process::{Command, Output},
 };
 
-use ratelimit_tests::Guarded;
+use ratelimit_tests::{Guarded, header};
+use reqwest::{Client, RequestBuilder, Response};
 
 /// A running example.
 pub(crate) struct Program {
     // Held for its end.
-    _program: Guarded,
+    _running: Guarded,
     /// `http://127.0.0.1:…`, from the first line it prints.
     pub(crate) url: String,
+    client: Client,
 }
 
 impl Program {
@@ -29,9 +31,20 @@ impl Program {
             panic!("{name} printed {first:?}");
         };
         Self {
-            _program: program,
+            _running: program,
             url,
+            client: Client::builder().no_proxy().build().expect("a client"),
         }
+    }
+
+    /// A GET request.
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.url))
+    }
+
+    /// A POST request.
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.url))
     }
 
     /// Runs an example that is expected to end.
@@ -43,6 +56,27 @@ impl Program {
             .output()
             .expect("the example is built together with this test")
     }
+}
+
+/// The answer to a request.
+pub(crate) async fn send(request: RequestBuilder) -> Response {
+    request.send().await.expect("an answer")
+}
+
+/// What an answer says of limits: its status, and the headers with the limit and what is left.
+pub(crate) fn figures(response: &Response) -> (u16, Option<&str>, Option<&str>) {
+    let [limit, remaining] =
+        ["x-ratelimit-limit", "x-ratelimit-remaining"].map(|name| header(response, name));
+    (response.status().as_u16(), limit, remaining)
+}
+
+/// What an example that cannot work says, which must be a sentence.
+pub(crate) fn complaint(name: &str, environment: &[(&str, &str)]) -> String {
+    let output = Program::run(name, environment);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    said
 }
 
 fn path(name: &str) -> PathBuf {

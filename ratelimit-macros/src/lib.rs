@@ -4,7 +4,6 @@
 //! Whatever is wrong is gathered on the way (`errors`) and reported at once.
 
 mod declaration;
-mod duration;
 mod errors;
 mod expand;
 mod handler;

@@ -38,7 +38,12 @@ use axum::{
 use http::{Method, Request};
 use tower_service::Service;
 
-use crate::{Builder, ManualClock, MemoryStore, RateLimitStatus, RateLimiter, StaticTiers};
+use crate::{
+    client::StaticTiers,
+    clock::ManualClock,
+    limiter::{Builder, RateLimitStatus, RateLimiter},
+    store::MemoryStore,
+};
 
 /// A limiter in memory, whose clock stands still until the test moves it.
 #[derive(Clone, Debug)]

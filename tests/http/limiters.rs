@@ -103,6 +103,20 @@ fn a_wrong_setting_is_an_error_that_names_it() {
     }
 }
 
+#[test]
+fn two_policies_of_one_name_are_an_error_that_says_where_they_are() {
+    let output = Command::new(env!("CARGO_BIN_EXE_namesakes")).output();
+    let said = output.expect("it runs").stdout;
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        said.contains("two policies have the name \"search\""),
+        "{said}"
+    );
+    for place in ["search_articles at", "search_users at", "namesakes.rs:"] {
+        assert!(said.contains(place), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_setting_of_redis_is_an_error_that_names_it() {
     let builder = || RedisStore::builder(RedisServer::shared().url());

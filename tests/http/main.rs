@@ -4,10 +4,11 @@ mod answers;
 mod identity;
 mod limiters;
 mod notices;
+mod options;
 mod outage;
 mod shapes;
 
-use ratelimit::{ManualClock, MemoryStore, RateLimiter, RedisStore, StaticTiers};
+use ratelimit::{Builder, ManualClock, MemoryStore, RateLimiter, RedisStore, StaticTiers};
 use ratelimit_tests::RedisServer;
 
 /// The API keys that the tests' limiters know.
@@ -20,12 +21,22 @@ const KEYS: [(&str, &str); 4] = [
 
 /// A limiter on each store, with a clock that stands still; `test` keeps them apart in Redis.
 async fn limiters(test: &str) -> [(RateLimiter, ManualClock); 2] {
+    limiters_with(test, |builder| builder).await
+}
+
+/// The same with settings of the test's own.
+async fn limiters_with(
+    test: &str,
+    settings: impl Fn(Builder) -> Builder,
+) -> [(RateLimiter, ManualClock); 2] {
+    let build = |builder: Builder| {
+        settings(builder.tiers(StaticTiers::new(KEYS)))
+            .build()
+            .expect("nothing is wrong with it")
+    };
     let clock = ManualClock::new();
-    let memory = RateLimiter::builder()
-        .store(MemoryStore::new().with_clock(clock.clone()))
-        .tiers(StaticTiers::new(KEYS))
-        .build()
-        .expect("nothing is wrong with it");
+    let memory = MemoryStore::new().with_clock(clock.clone());
+    let memory = build(RateLimiter::builder().store(memory));
     let redis_clock = ManualClock::new();
     let store = RedisStore::builder(RedisServer::shared().url())
         .prefix(format!("{test}:"))
@@ -33,10 +44,6 @@ async fn limiters(test: &str) -> [(RateLimiter, ManualClock); 2] {
         .connect()
         .await
         .expect("a redis-server");
-    let redis = RateLimiter::builder()
-        .store(store)
-        .tiers(StaticTiers::new(KEYS))
-        .build()
-        .expect("nothing is wrong with it");
+    let redis = build(RateLimiter::builder().store(store));
     [(memory, clock), (redis, redis_clock)]
 }

@@ -3,10 +3,11 @@
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{RateLimiter, StaticTiers, rate_limit};
+use ratelimit::{ManualClock, MemoryStore, RateLimiter, StaticTiers, rate_limit};
 use ratelimit_tests::App;
 use tracing::subscriber::DefaultGuard;
 
@@ -89,6 +90,59 @@ async fn tiers_that_nobody_can_be_on_are_said_once() {
     assert!(line.contains("noticed"), "{line}");
     assert!(line.contains("RateLimiter::builder().tiers("), "{line}");
     assert!(!line.contains("s3cret"), "{line}");
+}
+
+#[rate_limit(limit = 1, shadow, name = "tried out here")]
+async fn in_shadow() {}
+
+#[tokio::test]
+async fn a_shadow_says_once_a_second_whom_it_would_have_turned_away() {
+    let (log, _guard) = Log::begin();
+    let clock = ManualClock::new();
+    let store = MemoryStore::new().with_clock(clock.clone());
+    let limiter = RateLimiter::builder().store(store).build();
+    let router = Router::new()
+        .route("/", get(in_shadow))
+        .layer(Extension(limiter.expect("nothing is wrong with it")));
+    let app = App::start(router).await;
+    for _ in 0..8 {
+        assert_eq!(app.status("/").await, 200);
+    }
+    let [line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(line.contains("tried out here"), "{line}");
+    assert!(line.contains("would have been turned away"), "{line}");
+    assert!(line.contains("left_out=0"), "{line}");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(app.status("/").await, 200);
+    let [_, line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(line.contains("left_out=6"), "{line}");
+}
+
+#[rate_limit(limit = 100, key = path("id"), name = "by a parameter")]
+async fn by_parameter() {}
+
+#[tokio::test]
+async fn a_parameter_that_the_route_does_not_have_is_said_once() {
+    let (log, _guard) = Log::begin();
+    let limiter = RateLimiter::builder().build();
+    let router = Router::new()
+        .route("/{other}", get(by_parameter))
+        .layer(Extension(limiter.expect("nothing is wrong with it")));
+    let app = App::start(router).await;
+    for _ in 0..3 {
+        assert_eq!(app.status("/x").await, 200);
+    }
+    let [line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(
+        line.contains("`id`") && line.contains("by a parameter"),
+        "{line}"
+    );
 }
 
 #[tokio::test]

@@ -171,7 +171,10 @@ fn limit(krate: &TokenStream, limit: &OwnLimit, default_name: &TokenStream) -> T
     let refund_if = limit.refund_if.iter();
     let on_limited = limit.on_limited.iter().map(|answer| {
         let krate = at(answer.span(), krate);
-        quote_spanned!(answer.span()=> |exceeded| #krate::__private::into_response((#answer)(exceeded)))
+        quote_spanned!(answer.span()=> |exceeded| {
+            let answer = #answer;
+            #krate::__private::into_response(answer(exceeded))
+        })
     });
     quote! {{
         static __RATE_LIMIT_TIERS: [#krate::Tier; #count] = [#(#tiers),*];
@@ -193,7 +196,8 @@ fn key(krate: &TokenStream, key: &Key) -> TokenStream {
         Key::Path(name) => quote!(#krate::Key::Path(#name)),
         Key::Function(function) => quote_spanned! {function.span()=>
             #krate::Key::Of(|parts: &#krate::__private::Parts| {
-                #krate::KeyValue::into_key((#function)(parts))
+                let key = #function;
+                #krate::KeyValue::into_key(key(parts))
             })
         },
         Key::All(keys) => {

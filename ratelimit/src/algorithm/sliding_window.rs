@@ -88,13 +88,15 @@ impl Log {
     }
 
     pub(super) fn charge(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
-        let left = self.peek(quota, 0, now).remaining;
-        let decision = self.check(quota, cost.min(left), now);
-        let allowed = cost <= left;
-        Decision {
-            allowed,
-            ..decision
+        self.leave_the_future(now);
+        let gone = self.gone(quota, now);
+        let view = self.view(gone, quota, 0);
+        let taken = cost.min(quota.limit().saturating_sub(view.used));
+        if taken > 0 {
+            self.entries.drain(..gone);
+            self.record(quota, taken, now);
         }
+        charge(view, quota, cost, now)
     }
 
     /// Takes out what was logged at `at`, up to `cost` entries.

@@ -63,8 +63,34 @@ impl Limit {
     }
 }
 
-/// Which limits a handler or a layer goes by; `#[rate_limit]` and [`policy!`](crate::policy) write
+/// Which limits a handler or a layer goes by; `#[rate_limit]` and [`policy!`](crate::policy!) write
 /// it.
+///
+/// By hand it looks like this, and a policy can be made of what only the running program knows:
+///
+/// ```
+/// use std::{env, sync::LazyLock, time::Duration};
+///
+/// use ratelimit::{Algorithm, Limit, NoIdentity, Policy, PolicySource, Quota, Tier};
+///
+/// struct Search;
+///
+/// static LIMITS: LazyLock<[&Limit; 1]> = LazyLock::new(|| {
+///     let a_minute = env::var("SEARCHES_A_MINUTE").ok().and_then(|text| text.parse().ok());
+///     let quota = Quota::try_new(a_minute.unwrap_or(60), Duration::from_secs(60));
+///     let tier = Tier::new("default", quota.unwrap_or(Quota::per_minute(60)));
+///     let policy = Policy::new("search", Algorithm::TokenBucket, vec![tier].leak());
+///     [Box::leak(Box::new(Limit::new(policy)))]
+/// });
+///
+/// impl PolicySource for Search {
+///     type Identity = NoIdentity;
+///
+///     fn limits() -> &'static [&'static Limit] {
+///         &*LIMITS
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` names no rate-limit policy",
     note = "declare one with `ratelimit::policy!`, or implement `ratelimit::PolicySource` for it"

@@ -3,7 +3,7 @@
 use std::{
     cmp::Reverse,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -142,14 +142,12 @@ impl RateLimitStatus {
     }
 
     pub(crate) fn accounts(&self) -> Accounts {
-        let accounts = self.0.accounts.lock();
-        accounts.unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
     }
 
     /// The tightest account.
     pub(crate) fn account(&self) -> Account {
-        let accounts = self.0.accounts.lock();
-        let accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        let accounts = self.lock();
         // There is always one.
         *tightest(&accounts).unwrap_or(&accounts[0])
     }
@@ -209,7 +207,7 @@ impl RateLimitStatus {
         for (n, account) in self.accounts().into_iter().enumerate() {
             if let Some(bucket) = account.bucket {
                 let decision = self.0.limiter.charge(&bucket, cost, account.local).await;
-                self.has_changed(n, account.cost, decision);
+                self.has_changed(n, decision);
             }
         }
     }
@@ -222,23 +220,28 @@ impl RateLimitStatus {
 
     /// Gives back what the request has cost under some of its policies.
     pub(crate) async fn refund_where(&self, is_due: impl Fn(&'static Policy) -> bool) {
+        if !self.is_allowed() {
+            // Nothing has been taken.
+            return;
+        }
         for (n, account) in self.accounts().into_iter().enumerate() {
             let Some((bucket, taken)) = account.bucket.zip(account.decision) else {
                 continue;
             };
-            if account.cost > 0 && taken.allowed && is_due(account.policy) {
+            if !taken.allowed || !is_due(account.policy) {
+                continue;
+            }
+            let cost = std::mem::take(&mut self.lock()[n].cost);
+            if cost > 0 {
                 let limiter = &self.0.limiter;
-                let given_back = limiter.refund(&bucket, account.cost, &taken, account.local);
-                self.has_changed(n, 0, given_back.await);
+                let given_back = limiter.refund(&bucket, cost, &taken, account.local).await;
+                self.has_changed(n, given_back);
             }
         }
     }
 
-    fn has_changed(&self, n: usize, cost: u32, decision: Option<Decision>) {
-        let accounts = self.0.accounts.lock();
-        let mut accounts = accounts.unwrap_or_else(PoisonError::into_inner);
-        let account = &mut accounts[n];
-        account.cost = cost;
+    fn has_changed(&self, n: usize, decision: Option<Decision>) {
+        let account = &mut self.lock()[n];
         if let (Some(now), Some(then)) = (decision, account.decision) {
             account.decision = Some(Decision {
                 remaining: now.remaining,
@@ -246,6 +249,11 @@ impl RateLimitStatus {
                 ..then
             });
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accounts> {
+        let accounts = self.0.accounts.lock();
+        accounts.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -91,8 +91,8 @@ impl fmt::Display for PolicyEntry {
 /// #[rate_limit(limit = 60)]
 /// async fn search() {}
 ///
-/// let names: Vec<&str> = ratelimit::policies().iter().map(|entry| entry.name()).collect();
-/// assert!(names[0].ends_with("::search"));
+/// let entries = ratelimit::policies();
+/// assert!(entries.iter().any(|entry| entry.name().ends_with("::search")));
 /// ```
 pub fn policies() -> Vec<&'static PolicyEntry> {
     let mut entries: Vec<&PolicyEntry> = inventory::iter::<PolicyEntry>().collect();

@@ -36,12 +36,16 @@ pub const RATE_LIMIT_HEADERS: [HeaderName; 6] = [
     RETRY_AFTER,
 ];
 
-/// Says in a response's headers what was decided; nothing where there is no limit.
+/// Says in a response's headers what was decided; nothing where there is no limit, or only one that
+/// is tried out in shadow mode.
 pub(super) fn write(status: &RateLimitStatus, headers: &mut HeaderMap) {
     let account = status.account();
     let (Some(bucket), Some(decision)) = (account.bucket, account.decision) else {
         return;
     };
+    if account.policy.is_shadow() {
+        return;
+    }
     let style = status.limiter().headers();
     if matches!(style, HeaderStyle::XRateLimit | HeaderStyle::Both) {
         x_ratelimit::write(&bucket.quota(), &decision, headers);

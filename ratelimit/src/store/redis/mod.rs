@@ -6,16 +6,15 @@
 //! clocks need not agree.
 
 mod connection;
-mod script;
+mod reply;
+mod run;
+mod scripts;
 mod tiers;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 pub use self::{connection::ConnectError, tiers::RedisTiers};
-use self::{
-    connection::Connections,
-    script::{Run, Scripts},
-};
+use self::{connection::Connections, run::Run, scripts::Scripts};
 use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError};
 use crate::{algorithm::Decision, clock::Clock};
 

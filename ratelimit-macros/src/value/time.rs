@@ -1,6 +1,52 @@
-//! Lengths of time as they are written in an attribute: `30s`, `500ms`, `2m30s`.
+//! Lengths of time: `"30s"`, `"500ms"`, `"2m30s"`, or a constant `Duration`.
 
 use std::time::Duration;
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::{Expr, Lit, spanned::Spanned};
+
+use super::{is_constant, ungroup};
+use crate::errors::Errors;
+
+/// A length of time.
+#[derive(Clone)]
+pub(crate) enum Time {
+    Literal(Duration, Span),
+    Constant(Expr),
+}
+
+/// A window: `"30s"`, or a constant `Duration`.
+pub(crate) fn time(option: &str, expr: Expr, errors: &mut Errors) -> Option<Time> {
+    let expr = ungroup(expr);
+    match &expr {
+        Expr::Lit(literal) => {
+            let (text, written) = match &literal.lit {
+                Lit::Str(text) => (text.value(), text.value()),
+                other => (other.to_token_stream().to_string(), String::new()),
+            };
+            match duration(&text) {
+                Ok(time) if text == written => return Some(Time::Literal(time, literal.span())),
+                Ok(_) => errors.at(
+                    literal,
+                    format!("`{option}` must be a text"),
+                    format!("write it with quotes: `{option} = \"{text}\"`"),
+                ),
+                Err((problem, help)) => errors.at(literal, problem, help),
+            }
+            None
+        }
+        _ if is_constant(&expr) => Some(Time::Constant(expr)),
+        other => {
+            errors.at(
+                other,
+                format!("`{option}` must be a length of time"),
+                format!("write it as in `{option} = \"30s\"`, or name a constant `Duration`"),
+            );
+            None
+        }
+    }
+}
 
 /// The units of a length of time, and how many microseconds each has.
 const UNITS: [(&str, u64); 6] = [
@@ -16,7 +62,7 @@ const UNITS: [(&str, u64); 6] = [
 const LONGEST: u64 = 366 * 86_400_000_000;
 
 /// Reads `30s`, `500ms` or `2m30s`; what is wrong and how to mend it where it is none of these.
-pub(crate) fn duration(text: &str) -> Result<Duration, (String, String)> {
+pub(super) fn duration(text: &str) -> Result<Duration, (String, String)> {
     let mut rest = text;
     let mut micros = 0_u64;
     while !rest.is_empty() {

@@ -1,0 +1,65 @@
+//! One limit for a whole router, and a stricter one for a handler in it:
+//! `cargo run --example whole_router`.
+//!
+//! A request for the handler must keep both, and its headers are those of the tighter one. The
+//! layer goes first: what it turns away never reaches the handler, and what the handler's limit
+//! turns away has been charged by the layer.
+
+use std::{error::Error, net::SocketAddr, process::ExitCode};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use ratelimit::{RateLimitLayer, RateLimiter, policy, rate_limit};
+
+policy! {
+    /// What each client may ask for, whatever it is.
+    Everything: limit = 10, per = "1m", name = "everything"
+}
+
+async fn articles() -> &'static str {
+    "articles\n"
+}
+
+#[rate_limit(limit = 3, per = "1m", name = "comments")]
+async fn comment() -> &'static str {
+    "said\n"
+}
+
+async fn health() -> &'static str {
+    "ok\n"
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    ratelimit_examples::run(serve()).await
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
+    RateLimiter::builder().build()?.install()?;
+
+    let app = Router::new()
+        .route("/articles", get(articles))
+        .route("/comments", post(comment))
+        .route("/health", get(health))
+        // After the routes, since it is for those that are there already. Whoever watches the
+        // service must not be turned away.
+        .layer(RateLimitLayer::<Everything>::new().exempt_paths(["/health"]));
+
+    let listener = ratelimit_examples::listen("in memory", TRY).await?;
+    axum::serve(
+        listener,
+        // So that the limiter knows its clients' addresses.
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .await?;
+    Ok(())
+}
+
+const TRY: &str = r"
+  curl -i '{url}/articles'                                              # 10 a minute
+  for i in 1 2 3 4; do curl -i -X POST '{url}/comments'; done           # 3 of them may be comments
+  for i in 1 2 3 4 5 6; do curl -i '{url}/articles'; done               # the sixth is a 429
+  curl -i '{url}/health'                                                # not limited
+";

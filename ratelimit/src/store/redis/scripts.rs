@@ -1,0 +1,120 @@
+//! The scripts as they are sent: put together from the files in `scripts/`.
+
+use redis::{Script, Value};
+
+use super::connection::{ConnectError, Connections, reason};
+use crate::policy::Algorithm;
+
+/// The files that scripts are put together from.
+macro_rules! file {
+    ($name:literal) => {
+        include_str!(concat!("scripts/", $name, ".lua"))
+    };
+}
+
+const TIME: &str = file!("time");
+const TOKEN_BUCKET: &str = file!("token_bucket");
+const SLIDING_WINDOW: &str = concat!(file!("ring"), file!("sliding_window"));
+const FIXED_WINDOW: &str = file!("fixed_window");
+
+pub(super) struct Scripts {
+    token_bucket: OneBucket,
+    sliding_window: OneBucket,
+    fixed_window: OneBucket,
+    pub(super) check_all: Source,
+}
+
+/// The scripts of one algorithm.
+pub(super) struct OneBucket {
+    pub(super) check: Source,
+    pub(super) charge: Source,
+    pub(super) refund: Source,
+}
+
+pub(super) struct Source {
+    pub(super) text: String,
+    pub(super) sha1: String,
+}
+
+impl Source {
+    fn new(parts: &[&str]) -> Self {
+        let text = parts.concat();
+        Self {
+            sha1: Script::new(&text).get_hash().to_owned(),
+            text,
+        }
+    }
+}
+
+impl OneBucket {
+    fn new(name: &str, algorithm: &str, refund: &str) -> Self {
+        let choice = format!("local algorithm = {name}\n");
+        Self {
+            check: Source::new(&[TIME, algorithm, &choice, file!("check")]),
+            charge: Source::new(&[TIME, algorithm, &choice, file!("charge")]),
+            refund: Source::new(&[TIME, refund]),
+        }
+    }
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        let refund_sliding_window = concat!(file!("ring"), file!("refund_sliding_window"));
+        Self {
+            token_bucket: OneBucket::new(
+                "token_bucket",
+                TOKEN_BUCKET,
+                file!("refund_token_bucket"),
+            ),
+            sliding_window: OneBucket::new("sliding_window", SLIDING_WINDOW, refund_sliding_window),
+            fixed_window: OneBucket::new(
+                "fixed_window",
+                FIXED_WINDOW,
+                file!("refund_fixed_window"),
+            ),
+            check_all: Source::new(&[
+                TIME,
+                TOKEN_BUCKET,
+                SLIDING_WINDOW,
+                FIXED_WINDOW,
+                file!("check_all"),
+            ]),
+        }
+    }
+
+    /// Has the server compile the scripts of checks, so that the first one finds them there.
+    pub(super) async fn load(&self, connections: &Connections) -> Result<(), ConnectError> {
+        let Self {
+            token_bucket,
+            sliding_window,
+            fixed_window,
+            check_all,
+        } = self;
+        for source in [
+            &token_bucket.check,
+            &sliding_window.check,
+            &fixed_window.check,
+            check_all,
+        ] {
+            let mut load = redis::cmd("SCRIPT");
+            load.arg("LOAD").arg(&source.text);
+            connections
+                .send(&load)
+                .await
+                .and_then(Value::extract_error)
+                .map_err(|error| ConnectError::Connect {
+                    server: connections.server().to_owned(),
+                    reason: reason(&error),
+                })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn of(&self, algorithm: Algorithm) -> &OneBucket {
+        match algorithm {
+            Algorithm::TokenBucket => &self.token_bucket,
+            Algorithm::SlidingWindow => &self.sliding_window,
+            Algorithm::FixedWindow => &self.fixed_window,
+        }
+    }
+}
