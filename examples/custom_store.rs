@@ -135,6 +135,6 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 const TRY: &str = r"
   for i in 1 2 3 4 5 6; do curl -i '{url}/weather/paris'; done   # the sixth is a 429
   curl -i '{url}/weather/rome'                                   # another bucket
-  curl -s '{url}/weather/[1-99]'                                 # so many that the oldest is forgotten
+  curl -s '{url}/weather/[1-99]' >/dev/null                      # so many that the oldest is forgotten
   curl -i '{url}/weather/paris'                                  # and begins again
 ";

@@ -19,7 +19,7 @@ async fn search(status: RateLimitStatus) -> String {
 fn redis_url() -> Result<String, &'static str> {
     let url = env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
     url.ok_or(
-        "REDIS_URL is not set, and this example keeps its tiers in Redis: start one, and say where it is, as in\n\n    redis-server --daemonize yes\n    REDIS_URL=redis://127.0.0.1:6379 cargo run --example tiers_from_redis\n",
+        "REDIS_URL is not set, and this example keeps its tiers in Redis: start one, and say where it is, as in\n\n    redis-server --save '' --daemonize yes\n    REDIS_URL=redis://127.0.0.1:6379 cargo run --example tiers_from_redis\n",
     )
 }
 
@@ -50,7 +50,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 }
 
 const TRY: &str = r#"
-  redis-cli -u "$REDIS_URL" HSET api_key:k-alice tier pro
+  redis-cli -u redis://127.0.0.1:6379 HSET api_key:k-alice tier pro
   curl -i '{url}/search' -H 'X-API-Key: k-alice'    # pro: 50 a minute
   curl -i '{url}/search'                            # anonymous: free, 5 a minute
   curl -i '{url}/search' -H 'X-API-Key: made-up'    # as anonymous as no key at all

@@ -52,6 +52,10 @@ impl Tier {
         self.quota
     }
 
+    pub(crate) const fn quota_ref(&self) -> Option<&Quota> {
+        self.quota.as_ref()
+    }
+
     /// Tells this tier from every other tier, and from itself with another quota.
     pub(crate) const fn id(&self) -> u64 {
         self.id

@@ -24,7 +24,7 @@ use crate::{
 pub struct Bucket {
     policy: &'static Policy,
     tier: &'static Tier,
-    quota: Quota,
+    quota: &'static Quota,
     client: ClientId,
 }
 
@@ -34,7 +34,7 @@ impl Bucket {
         Some(Self {
             policy,
             tier,
-            quota: tier.quota()?,
+            quota: tier.quota_ref()?,
             client,
         })
     }
@@ -56,7 +56,7 @@ impl Bucket {
 
     /// What the client may do.
     pub fn quota(&self) -> Quota {
-        self.quota
+        *self.quota
     }
 
     /// Whose account it is.

@@ -9,19 +9,20 @@
 -- Returns  now, how many entries are in the window, the newest of them, and 0
 
 local count, per, at = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local ring = open_ring(KEYS[1])
+local head, len, slots, newest = open_ring(KEYS[1])
 
-local first = ring.first_after(at - 1)
-local after = math.min(ring.first_after(at), first + count)
+local first = ring_first_after(KEYS[1], head, len, slots, newest, at - 1)
+local after = math.min(ring_first_after(KEYS[1], head, len, slots, newest, at), first + count)
 if after > first then
-  local rest = string.sub(ring.bytes_from(0), 1, first * 8) .. ring.bytes_from(after)
+  local before = string.sub(ring_bytes_from(KEYS[1], head, len, slots, 0), 1, first * STAMP)
+  local rest = before .. ring_bytes_from(KEYS[1], head, len, slots, after)
   if #rest == 0 then
     redis.call('DEL', KEYS[1])
     return { now, 0, 0, 0 }
   end
-  ring.newest = (struct.unpack('<d', rest, #rest - 7))
-  ring.rewrite(rest, ring.slots)
+  head, len, newest = 0, #rest / STAMP, (struct.unpack('<d', rest, #rest - STAMP + 1))
+  write_ring(KEYS[1], rest, slots, newest)
 end
 
-local used = ring.len - ring.first_after(now - per)
-return { now, used, used > 0 and ring.newest or 0, 0 }
+local used = len - ring_first_after(KEYS[1], head, len, slots, newest, now - per)
+return { now, used, used > 0 and newest or 0, 0 }

@@ -11,36 +11,50 @@
 
 local function sliding_window(key, i)
   local cost, limit, per = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-  local ring = open_ring(key)
+  local head, len, slots, newest = open_ring(key)
 
-  if ring.newest > now then
+  if newest > now then
     -- Only because the clock stepped back: what lies in the future was admitted now.
-    local n = ring.len - 1
-    while n >= 0 and ring.entry(n) > now do
-      redis.call('SETRANGE', key, ring.offset(n), struct.pack('<d', now))
+    local n = len - 1
+    while n >= 0 and ring_entry(key, head, slots, n) > now do
+      redis.call('SETRANGE', key, HEADER + (head + n) % slots * STAMP, struct.pack('<d', now))
       n = n - 1
     end
-    ring.newest = now
-    ring.write_header()
+    newest = now
+    redis.call('SETRANGE', key, 0, ring_header(head, len, slots, newest))
     redis.call('PEXPIRE', key, lifetime(per))
   end
 
-  local gone = ring.first_after(now - per)
-  local used = ring.len - gone
-  local newest = used > 0 and ring.newest or 0
+  local gone = ring_first_after(key, head, len, slots, newest, now - per)
+  local used = len - gone
+  local newest_in_window = used > 0 and newest or 0
   local fits = used + cost <= limit
   local blocking = 0
   if not fits and cost <= limit then
-    blocking = ring.entry(gone + used + cost - limit - 1)
+    blocking = ring_entry(key, head, slots, gone + used + cost - limit - 1)
   end
 
   local function settle(take)
     local taken = take and math.min(cost, limit - used) or 0
-    if taken > 0 then
-      ring.push(gone, taken, limit)
-      redis.call('PEXPIRE', key, lifetime(per))
+    if taken == 0 then
+      return
     end
+    local stamps = string.rep(struct.pack('<d', now), taken)
+    if used + taken > slots then
+      local live = ring_bytes_from(key, head, len, slots, gone)
+      write_ring(key, live .. stamps, math.min(limit, math.max(2 * slots, used + taken, SMALLEST)), now)
+    else
+      head = (head + gone) % slots
+      local from = (head + used) % slots
+      local before_end = math.min(taken, slots - from)
+      redis.call('SETRANGE', key, HEADER + from * STAMP, string.sub(stamps, 1, before_end * STAMP))
+      if before_end < taken then
+        redis.call('SETRANGE', key, HEADER, string.sub(stamps, before_end * STAMP + 1))
+      end
+      redis.call('SETRANGE', key, 0, ring_header(head, used + taken, slots, now))
+    end
+    redis.call('PEXPIRE', key, lifetime(per))
   end
 
-  return fits, settle, used, newest, blocking
+  return fits, settle, used, newest_in_window, blocking
 end
