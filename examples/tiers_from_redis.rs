@@ -49,9 +49,9 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const TRY: &str = r#"
+const TRY: &str = r"
   redis-cli -u redis://127.0.0.1:6379 HSET api_key:k-alice tier pro
   curl -i '{url}/search' -H 'X-API-Key: k-alice'    # pro: 50 a minute
   curl -i '{url}/search'                            # anonymous: free, 5 a minute
   curl -i '{url}/search' -H 'X-API-Key: made-up'    # as anonymous as no key at all
-"#;
+";

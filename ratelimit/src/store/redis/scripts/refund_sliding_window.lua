@@ -9,19 +9,25 @@
 -- Returns  now, how many entries are in the window, the newest of them, and 0
 
 local count, per, at = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local head, len, slots, newest = open_ring(KEYS[1])
+local header = redis.call('GETRANGE', KEYS[1], 0, 19)
+if #header < 20 then
+  return { now, 0, 0, 0 }
+end
+local head, len, slots, newest = struct.unpack('<I4I4I4d', header)
 
 local first = ring_first_after(KEYS[1], head, len, slots, newest, at - 1)
 local after = math.min(ring_first_after(KEYS[1], head, len, slots, newest, at), first + count)
 if after > first then
-  local before = string.sub(ring_bytes_from(KEYS[1], head, len, slots, 0), 1, first * STAMP)
-  local rest = before .. ring_bytes_from(KEYS[1], head, len, slots, after)
-  if #rest == 0 then
+  local ring = redis.call('GETRANGE', KEYS[1], 20, -1)
+  local live = string.sub(ring .. ring, head * 8 + 1, (head + len) * 8)
+  local stamps = string.sub(live, 1, first * 8) .. string.sub(live, after * 8 + 1)
+  if #stamps == 0 then
     redis.call('DEL', KEYS[1])
     return { now, 0, 0, 0 }
   end
-  head, len, newest = 0, #rest / STAMP, (struct.unpack('<d', rest, #rest - STAMP + 1))
-  write_ring(KEYS[1], rest, slots, newest)
+  newest = (struct.unpack('<d', stamps, #stamps - 7))
+  rewrite_ring(KEYS[1], head, len, slots, len, stamps, slots, newest)
+  head, len = 0, #stamps / 8
 end
 
 local used = len - ring_first_after(KEYS[1], head, len, slots, newest, now - per)

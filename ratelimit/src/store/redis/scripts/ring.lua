@@ -5,27 +5,13 @@
 --
 --   header  '<I4I4I4d'  head, len, slots, newest stamp
 --
--- Functions and not a table of closures, which a script would have to make anew at each call.
-
-local HEADER, STAMP, SMALLEST = 20, 8, 8
-
--- Returns  head, len, slots, newest (0, 0, 0, 0 for none)
-local function open_ring(key)
-  local header = redis.call('GETRANGE', key, 0, HEADER - 1)
-  if #header < HEADER then
-    return 0, 0, 0, 0
-  end
-  return struct.unpack('<I4I4I4d', header)
-end
-
-local function ring_header(head, len, slots, newest)
-  return struct.pack('<I4I4I4d', head, len, slots, newest)
-end
+-- The header takes 20 bytes and a stamp 8. They stand here as numbers, and the functions are plain
+-- ones: a script makes all of its functions anew at each call, with all that they refer to.
 
 -- The n-th oldest entry, from 0.
 local function ring_entry(key, head, slots, n)
-  local at = HEADER + (head + n) % slots * STAMP
-  return (struct.unpack('<d', redis.call('GETRANGE', key, at, at + STAMP - 1)))
+  local at = 20 + (head + n) % slots * 8
+  return (struct.unpack('<d', redis.call('GETRANGE', key, at, at + 7)))
 end
 
 -- The first entry after an instant, from 0; `len` where there is none. Each admission drops those
@@ -51,21 +37,19 @@ local function ring_first_after(key, head, len, slots, newest, instant)
   return first
 end
 
--- The stamps of the entries from the n-th on, side by side.
-local function ring_bytes_from(key, head, len, slots, n)
-  if n >= len then
-    return ''
+-- Writes the entries from the n-th on and these stamps behind them as the whole of the ring, the
+-- oldest in the first slot. It keeps its expiry.
+local function rewrite_ring(key, head, len, slots, n, stamps, new_slots, newest)
+  local live = ''
+  if n < len then
+    local from, to = 20 + (head + n) % slots * 8, 20 + (head + len - 1) % slots * 8
+    if from <= to then
+      live = redis.call('GETRANGE', key, from, to + 7)
+    else
+      live = redis.call('GETRANGE', key, from, -1) .. redis.call('GETRANGE', key, 20, to + 7)
+    end
   end
-  local from = HEADER + (head + n) % slots * STAMP
-  local to = HEADER + (head + len - 1) % slots * STAMP
-  if from <= to then
-    return redis.call('GETRANGE', key, from, to + STAMP - 1)
-  end
-  return redis.call('GETRANGE', key, from, -1) .. redis.call('GETRANGE', key, HEADER, to + STAMP - 1)
-end
-
--- Writes these stamps as the whole of the ring, the oldest in the first slot. It keeps its expiry.
-local function write_ring(key, stamps, slots, newest)
-  local free = string.rep('\0', slots * STAMP - #stamps)
-  redis.call('SET', key, ring_header(0, #stamps / STAMP, slots, newest) .. stamps .. free, 'KEEPTTL')
+  live = live .. stamps
+  local header = struct.pack('<I4I4I4d', 0, #live / 8, new_slots, newest)
+  redis.call('SET', key, header .. live .. string.rep('\0', new_slots * 8 - #live), 'KEEPTTL')
 end

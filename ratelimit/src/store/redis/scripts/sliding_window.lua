@@ -11,17 +11,21 @@
 
 local function sliding_window(key, i)
   local cost, limit, per = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-  local head, len, slots, newest = open_ring(key)
+  local head, len, slots, newest = 0, 0, 0, 0
+  local header = redis.call('GETRANGE', key, 0, 19)
+  if #header == 20 then
+    head, len, slots, newest = struct.unpack('<I4I4I4d', header)
+  end
 
   if newest > now then
     -- Only because the clock stepped back: what lies in the future was admitted now.
     local n = len - 1
     while n >= 0 and ring_entry(key, head, slots, n) > now do
-      redis.call('SETRANGE', key, HEADER + (head + n) % slots * STAMP, struct.pack('<d', now))
+      redis.call('SETRANGE', key, 20 + (head + n) % slots * 8, struct.pack('<d', now))
       n = n - 1
     end
     newest = now
-    redis.call('SETRANGE', key, 0, ring_header(head, len, slots, newest))
+    redis.call('SETRANGE', key, 0, struct.pack('<I4I4I4d', head, len, slots, newest))
     redis.call('PEXPIRE', key, lifetime(per))
   end
 
@@ -41,17 +45,18 @@ local function sliding_window(key, i)
     end
     local stamps = string.rep(struct.pack('<d', now), taken)
     if used + taken > slots then
-      local live = ring_bytes_from(key, head, len, slots, gone)
-      write_ring(key, live .. stamps, math.min(limit, math.max(2 * slots, used + taken, SMALLEST)), now)
+      -- A larger ring, at least of 8 slots.
+      local new_slots = math.min(limit, math.max(2 * slots, used + taken, 8))
+      rewrite_ring(key, head, len, slots, gone, stamps, new_slots, now)
     else
       head = (head + gone) % slots
       local from = (head + used) % slots
       local before_end = math.min(taken, slots - from)
-      redis.call('SETRANGE', key, HEADER + from * STAMP, string.sub(stamps, 1, before_end * STAMP))
+      redis.call('SETRANGE', key, 20 + from * 8, string.sub(stamps, 1, before_end * 8))
       if before_end < taken then
-        redis.call('SETRANGE', key, HEADER, string.sub(stamps, before_end * STAMP + 1))
+        redis.call('SETRANGE', key, 20, string.sub(stamps, before_end * 8 + 1))
       end
-      redis.call('SETRANGE', key, 0, ring_header(head, used + taken, slots, now))
+      redis.call('SETRANGE', key, 0, struct.pack('<I4I4I4d', head, used + taken, slots, now))
     end
     redis.call('PEXPIRE', key, lifetime(per))
   end
