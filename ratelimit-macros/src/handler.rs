@@ -72,7 +72,7 @@ impl Handler {
 
     /// Whether it speaks of `Self`, as only a function in an `impl` block can.
     pub(crate) fn speaks_of_self(&self) -> bool {
-        speaks_of_self(self.signature.to_token_stream()) || speaks_of_self(self.body.clone())
+        mentions(self.signature.to_token_stream(), "Self") || mentions(self.body.clone(), "Self")
     }
 
     /// The arguments; those of a function that passed the checks.
@@ -120,6 +120,15 @@ impl Handler {
             let problem = format!("axum calls no function with `{word}`");
             errors.at(word, problem, "leave it out");
         }
+        for argument in self.arguments() {
+            if mentions(argument.ty.to_token_stream(), "impl") {
+                errors.at(
+                    &argument.ty,
+                    "a handler's arguments have types that can be named",
+                    "write a generic parameter, as in `async fn handler<T: …>(argument: T)`, and name it where the handler is routed",
+                );
+            }
+        }
         // The decision is read from an argument, so there must be one whatever is configured.
         let mut arguments = self.arguments().peekable();
         if arguments.peek().is_some() && arguments.all(has_cfg) {
@@ -140,10 +149,10 @@ pub(crate) fn has_cfg(argument: &PatType) -> bool {
     argument.attrs.iter().any(is_cfg)
 }
 
-fn speaks_of_self(tokens: TokenStream) -> bool {
+fn mentions(tokens: TokenStream, word: &str) -> bool {
     tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => word == "Self",
-        TokenTree::Group(group) => speaks_of_self(group.stream()),
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => mentions(group.stream(), word),
         _ => false,
     })
 }

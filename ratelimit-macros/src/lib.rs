@@ -80,3 +80,6 @@ fn declare(declaration: TokenStream) -> TokenStream {
         _ => TokenStream::from_iter([errors.into_tokens(), declaration.to_type()]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Which options there are: unknown ones and duplicates are turned away here.
 
+use quote::ToTokens;
 use syn::{Expr, Type};
 
 use crate::{
@@ -19,6 +20,7 @@ pub(crate) const OPTIONS: &[Known] = &[
     ("internal", "internal = unlimited"),
     ("tiers", "tiers(gold = 1200)"),
     ("default_tier", "default_tier = \"free\""),
+    ("unordered", "unordered"),
     ("tier_header", "tier_header = \"X-API-Key\""),
     ("identity", "identity = User"),
     ("key", "key = ip"),
@@ -70,6 +72,16 @@ const BORROWED: &[(&str, &str)] = &[
     ("on_error", "on_store_error"),
     ("fail_open", "on_store_error"),
     ("handler", "on_limited"),
+];
+
+/// What other libraries call a limit together with its window.
+const RATES: &[(&str, &str)] = &[
+    ("per_second", "1s"),
+    ("rps", "1s"),
+    ("per_minute", "1m"),
+    ("rpm", "1m"),
+    ("per_hour", "1h"),
+    ("per_day", "1d"),
 ];
 
 /// An option that was given.
@@ -152,11 +164,9 @@ impl Options {
         })
     }
 
-    /// Whether a bare word is given.
-    pub(crate) fn take_flag(&mut self, name: &str, errors: &mut Errors) -> bool {
-        let Some(given) = self.take_any(name) else {
-            return false;
-        };
+    /// A bare word, if it is given.
+    pub(crate) fn take_flag(&mut self, name: &str, errors: &mut Errors) -> Option<Given<()>> {
+        let given = self.take_any(name)?;
         if !matches!(given.value, Some(Value::None)) {
             errors.at(
                 &given.name,
@@ -164,7 +174,11 @@ impl Options {
                 format!("write `{name}`, or leave it out"),
             );
         }
-        true
+        Some(Given {
+            name: given.name,
+            position: given.position,
+            value: Some(()),
+        })
     }
 
     /// The names of those that are left.
@@ -207,6 +221,13 @@ impl Options {
     /// What an unknown option was probably meant to be.
     fn mend(&self, name: &str, value: &Value) -> String {
         let names = || self.known.iter().map(|(known, _)| *known);
+        if let Some((_, per)) = RATES.iter().find(|(theirs, _)| *theirs == name) {
+            let limit = match value {
+                Value::Is(limit) => limit.to_token_stream().to_string(),
+                _ => "60".to_owned(),
+            };
+            return format!("write `limit = {limit}, per = \"{per}\"`");
+        }
         let borrowed = BORROWED
             .iter()
             .find(|(theirs, ours)| *theirs == name && names().any(|known| known == *ours));

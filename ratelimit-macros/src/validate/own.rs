@@ -62,7 +62,7 @@ pub(super) fn own_limit(mut options: Options, errors: &mut Errors) -> Option<Own
             "keep one of `tier_header` and `identity`",
         );
     }
-    if let (true, Some(wait)) = (shadow, &wait) {
+    if let (Some(_), Some(wait)) = (&shadow, &wait) {
         errors.at(
             &wait.name,
             "with `shadow` nobody is turned away, so nobody waits",
@@ -74,6 +74,9 @@ pub(super) fn own_limit(mut options: Options, errors: &mut Errors) -> Option<Own
         tiers,
         default_tier,
     } = tiers::allowed(options, algorithm, callers_are_known, errors)?;
+    if algorithm == Some(Algorithm::SlidingWindow) {
+        logs_are_not_too_long(&tiers, errors);
+    }
     if let Some(Given {
         value: Some(Cost::Fixed(cost)),
         ..
@@ -93,7 +96,7 @@ pub(super) fn own_limit(mut options: Options, errors: &mut Errors) -> Option<Own
         exempt: value_of(exempt),
         refund_if: value_of(refund_if),
         wait: value_of(wait),
-        shadow,
+        shadow: shadow.is_some(),
         on_store_error: value_of(on_store_error),
         on_limited: value_of(on_limited),
     })
@@ -105,6 +108,24 @@ fn later<'a, A, B>(a: &'a Given<A>, b: &'a Given<B>) -> &'a Name {
         &a.name
     } else {
         &b.name
+    }
+}
+
+/// Requests that a sliding window remembers at the most: more would take over 1 MB for each client.
+/// The runtime refuses them as well, where constants hide them from here.
+const LONGEST_LOG: u32 = 131_072;
+
+fn logs_are_not_too_long(tiers: &[Tier], errors: &mut Errors) {
+    for quota in tiers.iter().filter_map(|tier| tier.quota.as_ref()) {
+        if quota.limit.value.is_some_and(|limit| limit > LONGEST_LOG) {
+            errors.at(
+                &quota.limit.expr,
+                format!(
+                    "a sliding window remembers each request, and for more than {LONGEST_LOG} that takes over 1 MB for each client"
+                ),
+                "write `algo = \"token_bucket\"`, which remembers one number",
+            );
+        }
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn allowed(
     let burst = options.take("burst", errors, value::count);
     let default_tier = options.take("default_tier", errors, value::tier_name);
     let limit = options.take("limit", errors, value::count);
+    let unordered = options.take_flag("unordered", errors);
     if let Some(burst) = &burst {
         burst_needs_a_token_bucket(&burst.name, algorithm, errors);
     }
@@ -96,6 +97,13 @@ pub(super) fn allowed(
                     "leave it out: `limit` is one limit for everybody",
                 );
             }
+            if let Some(unordered) = &unordered {
+                errors.at(
+                    &unordered.name,
+                    "`unordered` is for limits with tiers",
+                    "leave it out: `limit` is one limit for everybody",
+                );
+            }
         }
         (None, Some(tier)) => {
             if !callers_are_known {
@@ -106,6 +114,9 @@ pub(super) fn allowed(
                 );
             }
             callers_without_a_tier_have_one(&tiers, default_tier.as_ref(), errors);
+            if unordered.is_none() {
+                higher_tiers_may_do_more(&tiers, errors);
+            }
         }
     }
 
@@ -255,6 +266,58 @@ fn tier(
         name: name.clone(),
         quota,
     })
+}
+
+/// Whoever pays more may do more, or two numbers have probably been mixed up.
+fn higher_tiers_may_do_more(tiers: &[Given<Tier>], errors: &mut Errors) {
+    let ranked = WELL_KNOWN_TIERS.iter().filter_map(|name| {
+        let given = tiers.iter().find(|tier| tier.name.text() == *name)?;
+        Some((given, rate(given.value.as_ref()?)?))
+    });
+    let mut highest: Option<(&Given<Tier>, Rate)> = None;
+    for (tier, rate) in ranked {
+        if let Some((lower, lower_rate)) = &highest
+            && rate.is_less_than(lower_rate)
+        {
+            let (higher, lower) = (tier.name.text(), lower.name.text());
+            errors.at(
+                &tier.name,
+                format!("the tier `{higher}` may do less than the tier `{lower}`"),
+                "give it a higher limit, or add `unordered` if this is what you want",
+            );
+        } else {
+            highest = Some((tier, rate));
+        }
+    }
+}
+
+/// So many requests in so many microseconds; `None` for a tier without a limit.
+struct Rate(Option<(u128, u128)>);
+
+impl Rate {
+    fn is_less_than(&self, other: &Self) -> bool {
+        match (self.0, other.0) {
+            (Some((limit, per)), Some((other_limit, other_per))) => {
+                limit * other_per < other_limit * per
+            }
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+}
+
+/// The rate of a tier, as far as literals tell.
+fn rate(tier: &Tier) -> Option<Rate> {
+    let Some(quota) = &tier.quota else {
+        return Some(Rate(None));
+    };
+    match &quota.per {
+        Time::Literal(per, _) => {
+            let limit = u128::from(quota.limit.value?);
+            Some(Rate(Some((limit, per.as_micros()))))
+        }
+        Time::Constant(_) => None,
+    }
 }
 
 fn burst_needs_a_token_bucket(burst: &Name, algorithm: Option<Algorithm>, errors: &mut Errors) {

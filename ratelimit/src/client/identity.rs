@@ -10,6 +10,9 @@ use super::ClientId;
 /// `identity = Option<Type>` (which needs `OptionalFromRequestParts`) callers may be anonymous:
 /// they are on the default tier, and known by their IP addresses.
 ///
+/// A handler that takes the type as an argument as well has it extracted twice. Where that is dear,
+/// the extractor keeps what it found in the request's extensions.
+///
 /// ```
 /// use axum::{extract::FromRequestParts, http::{StatusCode, request::Parts}};
 /// use ratelimit::{Identified, Identity, rate_limit};

@@ -97,19 +97,25 @@ impl RateLimitExceeded {
             .map_or(Duration::ZERO, |decision| decision.reset_after)
     }
 
-    /// The quota's window in words.
+    /// The quota's window in words: `minute`, `15 minutes`.
     fn window(&self) -> String {
+        const UNITS: [(u64, &str); 4] = [
+            (86_400, "day"),
+            (3_600, "hour"),
+            (60, "minute"),
+            (1, "second"),
+        ];
         let per = self
             .tier()
             .quota()
             .map_or(Duration::ZERO, |quota| quota.per());
-        match (per.as_secs(), per.subsec_nanos()) {
-            (1, 0) => "second".to_owned(),
-            (60, 0) => "minute".to_owned(),
-            (3_600, 0) => "hour".to_owned(),
-            (86_400, 0) => "day".to_owned(),
-            (seconds, 0) => format!("{seconds} seconds"),
-            _ => format!("{per:?}"),
+        let is_whole = |(seconds, _): &&(u64, &str)| {
+            per.subsec_nanos() == 0 && per.as_secs().is_multiple_of(*seconds)
+        };
+        match UNITS.iter().find(is_whole) {
+            Some((seconds, unit)) if per.as_secs() == *seconds => (*unit).to_owned(),
+            Some((seconds, unit)) => format!("{} {unit}s", per.as_secs() / seconds),
+            None => format!("{per:?}"),
         }
     }
 }

@@ -30,7 +30,9 @@ use crate::limiter::RateLimiter;
 /// [`policy!`](crate::policy) declares.
 ///
 /// It goes beside the attributes: a request to a handler with a limit of its own must keep both, and
-/// the headers tell of the tighter one. To a gRPC service its 429 is `RESOURCE_EXHAUSTED`.
+/// the headers tell of the tighter one. They are asked one after the other, so a request that the
+/// handler's limit turns away has been charged by the layer; limits that are all or nothing are
+/// several attributes of one handler. To a gRPC service its 429 is `RESOURCE_EXHAUSTED`.
 ///
 /// ```
 /// use axum::{Router, routing::get};

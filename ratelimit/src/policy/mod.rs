@@ -49,6 +49,9 @@ use http::{HeaderName, request::Parts};
 /// The tier of callers whose tier is not known, where a policy names no other.
 const DEFAULT_TIER: &str = "free";
 
+/// Requests of a client that a sliding window remembers at the most, at 8 bytes each.
+const LONGEST_LOG: u32 = 131_072;
+
 /// A named limit: its tiers, its algorithm, what shares a bucket, and which requests count how much.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -79,8 +82,9 @@ impl Policy {
     ///
     /// # Panics
     ///
-    /// There is no tier, two tiers have one name, or a tier has a burst of its own though the
-    /// algorithm is not the token bucket. In a `const` or `static` that is a compile error.
+    /// There is no tier, two tiers have one name, a tier has a burst of its own though the algorithm
+    /// is not the token bucket, or a sliding window would have to remember more than 131,072 requests
+    /// (1 MB) of a client. In a `const` or `static` that is a compile error.
     #[track_caller]
     pub const fn new(name: &'static str, algorithm: Algorithm, tiers: &'static [Tier]) -> Self {
         assert!(!tiers.is_empty(), "ratelimit: a policy needs a tier");
@@ -94,6 +98,10 @@ impl Policy {
                 assert!(
                     matches!(algorithm, Algorithm::TokenBucket) || quota.burst() == quota.limit(),
                     "ratelimit: only the token bucket has a burst"
+                );
+                assert!(
+                    !matches!(algorithm, Algorithm::SlidingWindow) || quota.limit() <= LONGEST_LOG,
+                    "ratelimit: a sliding window remembers at most 131072 requests of a client: use the token bucket"
                 );
             }
             i += 1;

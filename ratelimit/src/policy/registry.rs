@@ -7,7 +7,7 @@ use super::Policy;
 /// A limited handler, or a policy declared with `policy!`: where it is, and what limits it.
 ///
 /// Its `Display` is a line for people:
-/// `my_app::search at src/main.rs:59: token_bucket, free 60 per 60s, pro 600 per 60s`.
+/// `my_app::search at src/main.rs:59 (token_bucket, free 60 per 60s, pro 600 per 60s)`.
 #[derive(Debug)]
 pub struct PolicyEntry {
     name: &'static str,
@@ -67,7 +67,12 @@ impl fmt::Display for PolicyEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}:{}", self.name, self.file, self.line)?;
         for policy in self.policies() {
-            write!(f, ": {}", policy.algorithm().name())?;
+            f.write_str(" (")?;
+            // By default a policy has the name of its handler.
+            if policy.name() != self.name {
+                write!(f, "{}: ", policy.name())?;
+            }
+            f.write_str(policy.algorithm().name())?;
             for tier in policy.tiers() {
                 match tier.quota() {
                     Some(quota) => {
@@ -77,6 +82,7 @@ impl fmt::Display for PolicyEntry {
                     None => write!(f, ", {} unlimited", tier.name())?,
                 }
             }
+            f.write_str(")")?;
         }
         Ok(())
     }

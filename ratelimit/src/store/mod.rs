@@ -58,10 +58,12 @@ pub(crate) type Decisions = SmallVec<[Decision; 1]>;
 /// impl Store for OneBigLock {
 ///     async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
 ///         self.with(|states, now| {
-///             let seen: Vec<Decision> = charges
-///                 .iter()
-///                 .map(|c| state(states, &c.bucket).peek(&c.bucket.quota(), c.cost, now))
-///                 .collect();
+///             // A look leaves nothing behind.
+///             let look = |Charge { bucket, cost, .. }: &Charge| match states.get(bucket) {
+///                 Some(state) => state.peek(&bucket.quota(), *cost, now),
+///                 None => State::new(bucket.algorithm()).peek(&bucket.quota(), *cost, now),
+///             };
+///             let seen: Vec<Decision> = charges.iter().map(look).collect();
 ///             if charges.iter().zip(&seen).any(|(c, seen)| c.enforced && !seen.allowed) {
 ///                 return seen;
 ///             }
@@ -162,6 +164,30 @@ pub trait Store: Send + Sync + 'static {
         Self: Sized,
     {
         AnyStore::Custom(Box::new(self))
+    }
+}
+
+/// A store that the application keeps a handle to as well.
+impl<S: Store> Store for Arc<S> {
+    async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+        (**self).check_all(charges).await
+    }
+
+    async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        (**self).check(bucket, cost).await
+    }
+
+    async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        (**self).charge(bucket, cost).await
+    }
+
+    async fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+    ) -> Result<Decision, StoreError> {
+        (**self).refund(bucket, cost, taken).await
     }
 }
 
