@@ -11,6 +11,8 @@ pub(crate) const ROUNDS: usize = 7;
 pub(crate) enum Unit {
     /// Nanoseconds for each: less is better.
     Nanoseconds,
+    /// Milliseconds for each: less is better.
+    Milliseconds,
     /// So many each second: more is better.
     PerSecond,
 }
@@ -52,6 +54,7 @@ impl Table {
             let (_, figure, _) = spread(figures.clone());
             let figure = match unit {
                 Unit::Nanoseconds => format!("{figure:.0} ns"),
+                Unit::Milliseconds => format!("{figure:.0} ms"),
                 Unit::PerSecond => format!("{figure:.0} /s"),
             };
             let row = format!(

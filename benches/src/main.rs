@@ -1,25 +1,40 @@
 //! Runs every comparison, prints one table and writes it to `benches/RESULTS.md`.
 //!
-//! Started by `benches/run`, which sees to wrk and redis-server.
+//! Started by `benches/run`, which sees to wrk and redis-server. With an argument (`memory`, `http`,
+//! `redis` or `compile`) it runs one of them, and writes nothing.
 
 mod compare;
+mod compile;
 mod http;
 mod machine;
 mod memory;
 mod redis_check;
 
-use std::{fs, io, path::Path};
+use std::{env, fs, io, path::Path};
 
 use self::compare::Table;
 
 fn main() -> io::Result<()> {
+    let chosen = env::args().nth(1);
+    let is_chosen = |name: &str| chosen.as_deref().is_none_or(|chosen| chosen == name);
     let mut table = Table::default();
-    memory::run(&mut table);
-    http::run(&mut table)?;
-    redis_check::run(&mut table);
+    if is_chosen("memory") {
+        memory::run(&mut table);
+    }
+    if is_chosen("http") {
+        http::run(&mut table)?;
+    }
+    if is_chosen("redis") {
+        redis_check::run(&mut table);
+    }
+    if is_chosen("compile") {
+        compile::run(&mut table)?;
+    }
 
     let results = format!("{}\n{}", machine::describe(), table.to_markdown());
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("RESULTS.md");
-    fs::write(&file, &results)?;
+    if chosen.is_none() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("RESULTS.md");
+        fs::write(&file, &results)?;
+    }
     io::Write::write_all(&mut io::stdout(), results.as_bytes())
 }

@@ -138,6 +138,11 @@ pub mod __private {
     }
 
     pub fn policies_of<P: PolicySource>() -> Vec<&'static Policy> {
-        P::limits().iter().map(|limit| limit.policy()).collect()
+        policies(P::limits())
+    }
+
+    // Not generic, so that it is there once and not for each handler.
+    fn policies(limits: &[&'static Limit]) -> Vec<&'static Policy> {
+        limits.iter().map(|limit| limit.policy()).collect()
     }
 }

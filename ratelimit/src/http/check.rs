@@ -4,6 +4,7 @@
 use std::{
     any::TypeId,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
 };
 
 use axum::{
@@ -13,9 +14,9 @@ use axum::{
 use http::request::Parts;
 use smallvec::SmallVec;
 
-use super::{Limit, PolicySource, RateLimitExceeded, StoreUnavailable, headers};
+use super::{Limit, NoIdentity, PolicySource, RateLimitExceeded, StoreUnavailable, headers};
 use crate::{
-    client::Identity,
+    client::{Identified, Identity},
     limiter::{Caller, RateLimitStatus, RateLimiter, Verdict},
     policy::Policy,
 };
@@ -27,31 +28,98 @@ pub(super) struct Decided {
     pub(super) status: RateLimitStatus,
 }
 
-/// The decision about this request under `P`: taken by the first that asks for it, and found in the
-/// request by those after it. An error is the response to a request that is turned away.
-pub(super) async fn decide<P, S>(parts: &mut Parts, state: &S) -> Result<RateLimitStatus, Response>
+/// A policy source as a value: what depends on its type is little, since the compiler makes that anew
+/// for each argument of each handler.
+pub(super) struct Source<S> {
+    id: TypeId,
+    limits: &'static [&'static Limit],
+    /// `None` where callers are known by what the request says.
+    identity: Option<ExtractIdentity<S>>,
+}
+
+type ExtractIdentity<S> =
+    for<'a> fn(&'a mut Parts, &'a S) -> BoxFuture<'a, Result<Box<dyn Identity>, Response>>;
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl<S> Source<S> {
+    pub(super) fn of<P>() -> Self
+    where
+        P: PolicySource,
+        P::Identity: FromRequestParts<S>,
+        S: Send + Sync,
+    {
+        let has_identity = TypeId::of::<P::Identity>() != TypeId::of::<NoIdentity>();
+        Self {
+            id: TypeId::of::<P>(),
+            limits: P::limits(),
+            identity: has_identity.then_some(extract_identity::<P::Identity, S>),
+        }
+    }
+
+    pub(super) fn limits(&self) -> &'static [&'static Limit] {
+        self.limits
+    }
+}
+
+fn extract_identity<'a, I, S>(
+    parts: &'a mut Parts,
+    state: &'a S,
+) -> BoxFuture<'a, Result<Box<dyn Identity>, Response>>
 where
-    P: PolicySource,
-    P::Identity: FromRequestParts<S>,
+    I: Identity + FromRequestParts<S> + 'static,
     S: Send + Sync,
 {
-    let source = TypeId::of::<P>();
-    if let Some(decided) = parts.extensions.get::<Decided>()
-        && decided.source == source
-    {
-        return Ok(decided.status.clone());
+    Box::pin(async {
+        let identity = I::from_request_parts(parts, state).await;
+        let identity = identity.map_err(IntoResponse::into_response)?;
+        Ok(Box::new(identity) as Box<dyn Identity>)
+    })
+}
+
+/// The decision about this request: taken by the first that asks for it, and found in the request by
+/// those after it. An error is the response to a request that is turned away.
+pub(super) async fn decide<S>(
+    parts: &mut Parts,
+    state: &S,
+    source: Source<S>,
+) -> Result<RateLimitStatus, Response> {
+    if let Some(status) = decided(parts, source.id) {
+        return Ok(status);
     }
-    let identity = P::Identity::from_request_parts(parts, state).await;
-    let identity = identity.map_err(IntoResponse::into_response)?;
-    let limits = P::limits();
+    match source.identity {
+        None => check(parts, source.id, source.limits, None).await,
+        Some(extract) => {
+            let identity = extract(parts, state).await?;
+            check(parts, source.id, source.limits, identity.identify()).await
+        }
+    }
+}
+
+fn decided(parts: &Parts, source: TypeId) -> Option<RateLimitStatus> {
+    let decided = parts.extensions.get::<Decided>()?;
+    (decided.source == source).then(|| decided.status.clone())
+}
+
+async fn check(
+    parts: &mut Parts,
+    source: TypeId,
+    limits: &'static [&'static Limit],
+    identified: Option<Identified<'_>>,
+) -> Result<RateLimitStatus, Response> {
     let path = path_parameters(parts, limits).await;
     let limiter = limiter(parts);
     let caller = Caller::new(parts)
         .with_peer(peer(parts))
         .with_path(&path)
-        .with_identity(identity.identify());
+        .with_identity(identified);
     let policies: SmallVec<[&Policy; 1]> = limits.iter().map(|limit| limit.policy()).collect();
-    let status = limiter.check_all(&policies, caller).await;
+    let status = match limiter.check_at_once(&policies, caller) {
+        Some(status) => status,
+        // Where others must be waited for, a box is nothing. And the futures of every store would be
+        // a part of each handler's otherwise, which the compiler has to describe again and again.
+        None => boxed(limiter.check_in_time(&policies, caller)).await,
+    };
     match status.verdict() {
         Verdict::Admitted => {
             parts.extensions.insert(Decided {
@@ -95,7 +163,7 @@ pub(super) async fn finish(
         .collect();
     if !due.is_empty() {
         let is_due = |policy: &Policy| due.iter().any(|limit| std::ptr::eq(limit.policy(), policy));
-        status.refund_where(is_due).await;
+        boxed(status.refund_where(is_due)).await;
     }
     // Where a handler under a layer has a limit of its own, the client hears of the tighter one.
     let inner = response.extensions().get::<RateLimitStatus>();
@@ -104,6 +172,10 @@ pub(super) async fn finish(
         response.extensions_mut().insert(status.clone());
     }
     response
+}
+
+fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(future)
 }
 
 fn limiter(parts: &Parts) -> RateLimiter {

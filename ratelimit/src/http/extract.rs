@@ -10,7 +10,7 @@ use http::{StatusCode, request::Parts};
 
 use super::{
     PolicySource,
-    check::{Decided, decide, finish},
+    check::{Decided, Source, decide, finish},
 };
 use crate::limiter::{RateLimitStatus, RateLimiter};
 
@@ -113,8 +113,8 @@ impl<P: PolicySource, T> RateLimited<P, T> {
 impl<P: PolicySource> Responder<P> {
     /// A handler's answer as a response with the rate-limit headers. What the limit's `refund_if`
     /// says is given back.
-    pub async fn respond(&self, answer: impl IntoResponse) -> Response {
-        finish(P::limits(), &self.status, answer.into_response()).await
+    pub fn respond(&self, answer: impl IntoResponse) -> impl Future<Output = Response> + Send {
+        finish(P::limits(), &self.status, answer.into_response())
     }
 }
 
@@ -151,12 +151,8 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let status = decide::<P, S>(parts, state).await?;
-        let rejection = match T::from_request_parts(parts, state).await {
-            Ok(inner) => return Ok(Self::new(status, inner)),
-            Err(rejection) => rejection.into_response(),
-        };
-        Err(finish(P::limits(), &status, rejection).await)
+        let extracted = from_parts(parts, state, Source::of::<P>()).await;
+        extracted.map(|(status, inner)| Self::new(status, inner))
     }
 }
 
@@ -172,15 +168,50 @@ where
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let (mut parts, body) = request.into_parts();
-        let status = decide::<P, S>(&mut parts, state).await?;
-        let request = Request::from_parts(parts, body);
-        let rejection = match T::from_request(request, state).await {
-            Ok(inner) => return Ok(Self::new(status, inner)),
-            Err(rejection) => rejection.into_response(),
-        };
-        Err(finish(P::limits(), &status, rejection).await)
+        let extracted = from_request(request, state, Source::of::<P>()).await;
+        extracted.map(|(status, inner)| Self::new(status, inner))
     }
+}
+
+// These know nothing of `P`, so that the compiler makes them once for a type of argument and not for
+// each handler that has one.
+
+async fn from_parts<S, T>(
+    parts: &mut Parts,
+    state: &S,
+    source: Source<S>,
+) -> Result<(RateLimitStatus, T), Response>
+where
+    S: Send + Sync,
+    T: FromRequestParts<S>,
+{
+    let limits = source.limits();
+    let status = decide(parts, state, source).await?;
+    let rejection = match T::from_request_parts(parts, state).await {
+        Ok(inner) => return Ok((status, inner)),
+        Err(rejection) => rejection.into_response(),
+    };
+    Err(finish(limits, &status, rejection).await)
+}
+
+async fn from_request<S, T>(
+    request: Request,
+    state: &S,
+    source: Source<S>,
+) -> Result<(RateLimitStatus, T), Response>
+where
+    S: Send + Sync,
+    T: FromRequest<S>,
+{
+    let limits = source.limits();
+    let (mut parts, body) = request.into_parts();
+    let status = decide(&mut parts, state, source).await?;
+    let request = Request::from_parts(parts, body);
+    let rejection = match T::from_request(request, state).await {
+        Ok(inner) => return Ok((status, inner)),
+        Err(rejection) => rejection.into_response(),
+    };
+    Err(finish(limits, &status, rejection).await)
 }
 
 /// A handler asked for its [`RateLimitStatus`], but nothing limits it.

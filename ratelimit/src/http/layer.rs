@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::{
     PolicySource,
-    check::{decide, finish},
+    check::{Source, decide, finish},
     grpc,
 };
 use crate::limiter::RateLimiter;
@@ -152,7 +152,7 @@ where
             if let Some(limiter) = settings.limiter {
                 parts.extensions.insert(limiter);
             }
-            match decide::<P, ()>(&mut parts, &()).await {
+            match decide(&mut parts, &(), Source::of::<P>()).await {
                 Ok(status) => {
                     let response = inner.call(Request::from_parts(parts, body)).await?;
                     Ok(finish(P::limits(), &status, response.map(Body::new)).await)

@@ -97,7 +97,7 @@ impl Limit {
 )]
 pub trait PolicySource: Send + Sync + 'static {
     /// Who the caller is, if the application says so; [`NoIdentity`] otherwise.
-    type Identity: Identity;
+    type Identity: Identity + 'static;
 
     /// The limits, the same ones at each call, and at least one.
     fn limits() -> &'static [&'static Limit];

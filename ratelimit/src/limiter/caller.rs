@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use http::request::Parts;
 
-use super::{RateLimiter, Tiers, status::Account};
+use super::{RateLimiter, Tiers, account::Account};
 use crate::{
     client::{ApiKey, ClientId, Identified, KnownCaller},
     policy::{Key, Policy},
@@ -67,8 +67,14 @@ struct Known<'a> {
 }
 
 impl RateLimiter {
-    /// Which bucket a request is charged to under a policy, and with how much.
-    pub(super) async fn account(&self, policy: &'static Policy, caller: Caller<'_>) -> Account {
+    /// Which bucket a request is charged to under a policy, and with how much. `by_key` is the caller
+    /// by its API key, if it has one that somebody knows.
+    pub(super) fn account(
+        &self,
+        policy: &'static Policy,
+        caller: Caller<'_>,
+        by_key: Option<&KnownCaller>,
+    ) -> Account {
         let mut account = Account {
             policy,
             tier: policy.default_tier(),
@@ -80,8 +86,7 @@ impl RateLimiter {
         if policy.is_exempt(caller.parts) {
             return account;
         }
-        let by_key = self.known_by_key(policy, caller.parts).await;
-        let known = match (&by_key, &caller.identified) {
+        let known = match (by_key, &caller.identified) {
             (Some(by_key), _) => Known {
                 client: Some(by_key.client),
                 tier: by_key.key.tier(),
@@ -106,9 +111,16 @@ impl RateLimiter {
         account
     }
 
-    /// The caller by its API key, if it sent one that somebody knows.
-    async fn known_by_key(&self, policy: &Policy, parts: &Parts) -> Option<KnownCaller> {
-        let header = policy.tier_header()?;
+    /// The caller by its API key, if it sent one that somebody knows; an error with the key where
+    /// that must be asked.
+    pub(super) fn by_api_key<'a>(
+        &self,
+        policy: &Policy,
+        caller: Caller<'a>,
+    ) -> Result<Option<KnownCaller>, ApiKey<'a>> {
+        let Some(header) = policy.tier_header() else {
+            return Ok(None);
+        };
         if matches!(self.0.tiers, Tiers::Nobody) {
             self.0.no_tiers.once(|| {
                 tracing::warn!(
@@ -119,11 +131,14 @@ impl RateLimiter {
                 );
             });
         }
-        let key = parts.headers.get(header).and_then(ApiKey::from_header)?;
+        let value = caller.parts.headers.get(header);
+        let Some(key) = value.and_then(ApiKey::from_header) else {
+            return Ok(None);
+        };
         match &self.0.tiers {
-            Tiers::Static(tiers) => tiers.get(key),
-            Tiers::Resolver(cache) => cache.get(key).await,
-            Tiers::Nobody => None,
+            Tiers::Static(tiers) => Ok(tiers.get(key)),
+            Tiers::Resolver(_) => Err(key),
+            Tiers::Nobody => Ok(None),
         }
     }
 

@@ -1,28 +1,24 @@
 //! From accounts to a verdict: by the store, or without it while it cannot be asked.
 
-use smallvec::SmallVec;
-
 use super::{
     Inner, RateLimiter,
-    status::{Account, Accounts, Verdict},
+    account::{Account, Accounts, Verdict},
 };
 use crate::{
     algorithm::Decision,
     policy::OnStoreError,
-    store::{Bucket, Charge, Decisions, StoreError},
+    store::{AnyStore, Bucket, StoreError},
 };
-
-type Charges = SmallVec<[Charge; 1]>;
 
 impl RateLimiter {
     /// Charges all accounts that have a bucket, or none of them.
     pub(super) async fn decide(&self, accounts: &mut Accounts) -> Verdict {
-        let charges: Charges = accounts.iter().filter_map(Account::charge).collect();
+        let charges = accounts.charges(|_| true);
         if charges.is_empty() {
             return Verdict::Admitted;
         }
         match self.ask(|store| store.check_all(&charges)).await {
-            Some(decisions) => note(accounts, |_| true, decisions, false),
+            Some(decisions) => accounts.note(|_| true, decisions, false),
             None => self.decide_without_store(accounts),
         }
     }
@@ -43,15 +39,11 @@ impl RateLimiter {
             account.decision = None;
         }
         let is_local = |account: &Account| mode(account) == OnStoreError::Local;
-        let charges: Charges = accounts
-            .iter()
-            .filter(|account| is_local(account))
-            .filter_map(Account::charge)
-            .collect();
+        let charges = accounts.charges(is_local);
         if charges.is_empty() {
             return Verdict::Admitted;
         }
-        note(accounts, is_local, self.0.local.decide(&charges), true)
+        accounts.note(is_local, self.0.local.decide(&charges), true)
     }
 
     /// Takes a cost, or all there is, where the request was charged. `None` if the store cannot be
@@ -78,10 +70,7 @@ impl RateLimiter {
     }
 
     /// The store's answer, if it can be asked.
-    async fn ask<'a, T, F>(
-        &'a self,
-        question: impl FnOnce(&'a crate::store::AnyStore) -> F,
-    ) -> Option<T>
+    async fn ask<'a, T, F>(&'a self, question: impl FnOnce(&'a AnyStore) -> F) -> Option<T>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -104,26 +93,5 @@ impl RateLimiter {
                 None
             }
         }
-    }
-}
-
-/// Writes the decisions into the accounts that were charged, and says what they come to.
-fn note(
-    accounts: &mut Accounts,
-    was_charged: impl Fn(&Account) -> bool,
-    decisions: Decisions,
-    local: bool,
-) -> Verdict {
-    let charged = accounts
-        .iter_mut()
-        .filter(|account| account.bucket.is_some() && was_charged(account));
-    for (account, decision) in charged.zip(decisions) {
-        account.decision = Some(decision);
-        account.local = local;
-    }
-    if accounts.iter().any(Account::denies) {
-        Verdict::Limited
-    } else {
-        Verdict::Admitted
     }
 }

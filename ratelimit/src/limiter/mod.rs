@@ -1,5 +1,6 @@
 //! The limiter: from a request and a policy to a decision.
 
+mod account;
 mod builder;
 mod caller;
 mod decide;
@@ -13,7 +14,8 @@ mod wait;
 
 use std::{fmt, sync::Arc};
 
-pub(crate) use self::status::{Account, Verdict};
+pub(crate) use self::account::{Account, Verdict};
+use self::{account::Accounts, notice::Notice, outage::Outage, shadow::ShadowLog, wait::Queue};
 pub use self::{
     builder::{BuildError, Builder},
     caller::Caller,
@@ -21,7 +23,6 @@ pub use self::{
     header_style::HeaderStyle,
     status::RateLimitStatus,
 };
-use self::{notice::Notice, outage::Outage, shadow::ShadowLog, wait::Queue};
 use crate::{
     client::{StaticTiers, TierCache, TrustedProxies},
     clock::Clock,
@@ -121,20 +122,58 @@ impl RateLimiter {
         policies: &[&'static Policy],
         caller: Caller<'_>,
     ) -> RateLimitStatus {
-        let mut accounts = status::Accounts::new();
-        for policy in policies {
-            let account = self.account(policy, caller).await;
-            let is_known =
-                |other: &Account| account.bucket.is_some() && other.bucket == account.bucket;
-            if !accounts.iter().any(is_known) {
-                accounts.push(account);
-            }
+        match self.check_at_once(policies, caller) {
+            Some(status) => status,
+            None => self.check_in_time(policies, caller).await,
         }
-        assert!(!accounts.is_empty(), "a check needs a policy");
+    }
+
+    /// The decision where nobody needs to be waited for: in memory, with keys in a table.
+    pub(crate) fn check_at_once(
+        &self,
+        policies: &[&'static Policy],
+        caller: Caller<'_>,
+    ) -> Option<RateLimitStatus> {
+        let AnyStore::Memory(store) = &self.0.store else {
+            return None;
+        };
+        let mut accounts = Accounts::new();
+        for policy in policies {
+            let by_key = self.by_api_key(policy, caller).ok()?;
+            accounts.add(self.account(policy, caller, by_key.as_ref()));
+        }
+        let verdict = accounts.decide_in(store);
+        if verdict == Verdict::Limited && accounts.patience().is_some() {
+            // It took nothing, so it can be decided again.
+            return None;
+        }
+        Some(self.decided(accounts, verdict))
+    }
+
+    /// The decision where a store, a resolver or the caller's turn may have to be waited for.
+    pub(crate) async fn check_in_time(
+        &self,
+        policies: &[&'static Policy],
+        caller: Caller<'_>,
+    ) -> RateLimitStatus {
+        let mut accounts = Accounts::new();
+        for policy in policies {
+            let by_key = match (self.by_api_key(policy, caller), &self.0.tiers) {
+                (Ok(known), _) => known,
+                (Err(key), Tiers::Resolver(cache)) => cache.get(key).await,
+                (Err(_), _) => None,
+            };
+            accounts.add(self.account(policy, caller, by_key.as_ref()));
+        }
         let mut verdict = self.decide(&mut accounts).await;
         if verdict == Verdict::Limited {
             verdict = self.wait(&mut accounts).await;
         }
+        self.decided(accounts, verdict)
+    }
+
+    fn decided(&self, accounts: Accounts, verdict: Verdict) -> RateLimitStatus {
+        assert!(!accounts.is_empty(), "a check needs a policy");
         self.0.shadow.report(&accounts, &*self.0.clock);
         RateLimitStatus::new(self.clone(), verdict, accounts)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::status::Account;
+use super::account::Account;
 use crate::clock::Clock;
 
 /// Microseconds between two lines of the log.

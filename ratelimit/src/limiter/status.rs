@@ -1,19 +1,18 @@
 //! What was decided about a request: by which policies, on which tiers, and what is left.
 
 use std::{
-    cmp::Reverse,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use smallvec::SmallVec;
-
-use super::RateLimiter;
+use super::{
+    RateLimiter,
+    account::{Account, Accounts, Verdict},
+};
 use crate::{
     algorithm::Decision,
     policy::{Policy, Tier},
-    store::{Bucket, Charge},
 };
 
 /// What was decided about a request.
@@ -46,71 +45,6 @@ struct Inner {
     accounts: Mutex<Accounts>,
 }
 
-/// What becomes of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Admitted,
-    Limited,
-    /// The store cannot be asked, and a policy says that then nobody is admitted.
-    StoreDown,
-}
-
-pub(crate) type Accounts = SmallVec<[Account; 1]>;
-
-/// One policy's part in it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Account {
-    pub(crate) policy: &'static Policy,
-    pub(crate) tier: &'static Tier,
-    /// `None` where the request is not limited: on an unlimited tier, or exempt.
-    pub(crate) bucket: Option<Bucket>,
-    pub(crate) cost: u32,
-    /// `None` where nothing was decided.
-    pub(crate) decision: Option<Decision>,
-    /// The decision was taken in this process because the store could not be asked.
-    pub(crate) local: bool,
-}
-
-impl Account {
-    pub(crate) fn charge(&self) -> Option<Charge> {
-        Some(Charge {
-            bucket: self.bucket?,
-            cost: self.cost,
-            enforced: !self.policy.is_shadow(),
-        })
-    }
-
-    /// Whether this is why the request is turned away.
-    pub(crate) fn denies(&self) -> bool {
-        !self.policy.is_shadow() && self.decision.is_some_and(|decision| !decision.allowed)
-    }
-}
-
-impl Account {
-    /// What is smaller is tighter: denied before allowed, what is denied longest first, and then by
-    /// what is left. `None` where it does not limit.
-    fn tightness(&self) -> Option<impl Ord + use<>> {
-        if self.policy.is_shadow() {
-            return None;
-        }
-        let decision = self.decision?;
-        let never = Duration::MAX;
-        let wait = self.denies().then(|| decision.retry_after.unwrap_or(never));
-        let reset_after = Reverse(decision.reset_after);
-        Some((Reverse(wait), decision.remaining, reset_after))
-    }
-}
-
-/// The account that says most about what the caller may still do.
-fn tightest(accounts: &[Account]) -> Option<&Account> {
-    let limiting = accounts
-        .iter()
-        .filter(|account| account.tightness().is_some());
-    limiting
-        .min_by_key(|account| account.tightness())
-        .or(accounts.first())
-}
-
 impl RateLimitStatus {
     pub(super) fn new(limiter: RateLimiter, verdict: Verdict, accounts: Accounts) -> Self {
         Self(Arc::new(Inner {
@@ -130,7 +64,7 @@ impl RateLimitStatus {
             decision: None,
             local: false,
         };
-        Self::new(limiter, Verdict::Admitted, Accounts::from_buf([account]))
+        Self::new(limiter, Verdict::Admitted, Accounts::of(account))
     }
 
     pub(crate) fn limiter(&self) -> &RateLimiter {
@@ -149,7 +83,7 @@ impl RateLimitStatus {
     pub(crate) fn account(&self) -> Account {
         let accounts = self.lock();
         // There is always one.
-        *tightest(&accounts).unwrap_or(&accounts[0])
+        *accounts.tightest().unwrap_or(&accounts[0])
     }
 
     /// Whether there is less left than another one says, so that clients should hear of this one.
@@ -204,7 +138,7 @@ impl RateLimitStatus {
     ///
     /// The headers of the answer say what is left after it.
     pub async fn charge(&self, cost: u32) {
-        for (n, account) in self.accounts().into_iter().enumerate() {
+        for (n, account) in self.accounts().iter().enumerate() {
             if let Some(bucket) = account.bucket {
                 let decision = self.0.limiter.charge(&bucket, cost, account.local).await;
                 self.has_changed(n, decision);
@@ -224,7 +158,7 @@ impl RateLimitStatus {
             // Nothing has been taken.
             return;
         }
-        for (n, account) in self.accounts().into_iter().enumerate() {
+        for (n, account) in self.accounts().iter().enumerate() {
             let Some((bucket, taken)) = account.bucket.zip(account.decision) else {
                 continue;
             };

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     RateLimiter,
-    status::{Account, Accounts, Verdict},
+    account::{Account, Accounts, Verdict},
 };
 use crate::store::Bucket;
 
@@ -89,7 +89,7 @@ impl RateLimiter {
     /// limits that it is over let it wait for so long.
     pub(super) async fn wait(&self, accounts: &mut Accounts) -> Verdict {
         let clock = &self.0.clock;
-        let Some(patience) = patience(accounts) else {
+        let Some(patience) = accounts.patience() else {
             return Verdict::Limited;
         };
         let deadline = clock.now_micros().saturating_add(micros(patience));
@@ -109,8 +109,7 @@ impl RateLimiter {
         };
         loop {
             let verdict = self.decide(accounts).await;
-            let (Some(_), Some((_, retry_after))) = (self::patience(accounts), longest(accounts))
-            else {
+            let (Some(_), Some((_, retry_after))) = (accounts.patience(), longest(accounts)) else {
                 return verdict;
             };
             if clock.now_micros().saturating_add(micros(retry_after)) > deadline {
@@ -119,14 +118,6 @@ impl RateLimiter {
             clock.sleep(retry_after).await;
         }
     }
-}
-
-/// How long a request may wait: as long as every limit that it is over lets it. `None` where one of
-/// them does not, and where it is over none.
-fn patience(accounts: &Accounts) -> Option<Duration> {
-    let denying = accounts.iter().filter(|account| account.denies());
-    let waits: Option<Vec<Duration>> = denying.map(|account| account.policy.wait()).collect();
-    waits?.into_iter().min()
 }
 
 /// The bucket that holds the request up longest, and how long; `None` where it is never admitted.

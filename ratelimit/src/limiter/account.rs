@@ -1,0 +1,161 @@
+//! What a request is charged to under its policies, and what that comes to.
+
+use std::{
+    cmp::Reverse,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use smallvec::SmallVec;
+
+use crate::{
+    algorithm::Decision,
+    policy::{Policy, Tier},
+    store::{Bucket, Charge, Decisions, MemoryStore},
+};
+
+/// What becomes of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Admitted,
+    Limited,
+    /// The store cannot be asked, and a policy says that then nobody is admitted.
+    StoreDown,
+}
+
+/// One policy's part in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    pub(crate) policy: &'static Policy,
+    pub(crate) tier: &'static Tier,
+    /// `None` where the request is not limited: on an unlimited tier, or exempt.
+    pub(crate) bucket: Option<Bucket>,
+    pub(crate) cost: u32,
+    /// `None` where nothing was decided.
+    pub(crate) decision: Option<Decision>,
+    /// The decision was taken in this process because the store could not be asked.
+    pub(crate) local: bool,
+}
+
+impl Account {
+    pub(crate) fn charge(&self) -> Option<Charge> {
+        Some(Charge {
+            bucket: self.bucket?,
+            cost: self.cost,
+            enforced: !self.policy.is_shadow(),
+        })
+    }
+
+    /// Whether this is why the request is turned away.
+    pub(crate) fn denies(&self) -> bool {
+        !self.policy.is_shadow() && self.decision.is_some_and(|decision| !decision.allowed)
+    }
+}
+
+impl Account {
+    /// What is smaller is tighter: denied before allowed, what is denied longest first, and then by
+    /// what is left. `None` where it does not limit.
+    pub(super) fn tightness(&self) -> Option<impl Ord + use<>> {
+        if self.policy.is_shadow() {
+            return None;
+        }
+        let decision = self.decision?;
+        let never = Duration::MAX;
+        let wait = self.denies().then(|| decision.retry_after.unwrap_or(never));
+        let reset_after = Reverse(decision.reset_after);
+        Some((Reverse(wait), decision.remaining, reset_after))
+    }
+}
+
+/// The accounts of one request, one for each policy. Most requests have one, which is no reason to
+/// allocate.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Accounts(SmallVec<[Account; 1]>);
+
+/// What a request is charged with.
+pub(super) type Charges = SmallVec<[Charge; 1]>;
+
+impl Accounts {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn of(account: Account) -> Self {
+        Self(SmallVec::from_buf([account]))
+    }
+
+    /// Adds an account. What is charged to one bucket is charged once, by whatever policies.
+    pub(super) fn add(&mut self, account: Account) {
+        let is_known = |other: &Account| account.bucket.is_some() && other.bucket == account.bucket;
+        if !self.iter().any(is_known) {
+            self.0.push(account);
+        }
+    }
+
+    /// The charges of those that `is_meant`.
+    pub(super) fn charges(&self, is_meant: impl Fn(&Account) -> bool) -> Charges {
+        let meant = self.iter().filter(|account| is_meant(account));
+        meant.filter_map(Account::charge).collect()
+    }
+
+    /// Writes the decisions about these charges into their accounts, and says what they come to.
+    pub(super) fn note(
+        &mut self,
+        was_meant: impl Fn(&Account) -> bool,
+        decisions: Decisions,
+        local: bool,
+    ) -> Verdict {
+        let charged = self
+            .iter_mut()
+            .filter(|account| account.bucket.is_some() && was_meant(account));
+        for (account, decision) in charged.zip(decisions) {
+            account.decision = Some(decision);
+            account.local = local;
+        }
+        if self.iter().any(Account::denies) {
+            Verdict::Limited
+        } else {
+            Verdict::Admitted
+        }
+    }
+
+    /// The verdict of a store in memory.
+    pub(super) fn decide_in(&mut self, store: &MemoryStore) -> Verdict {
+        let charges = self.charges(|_| true);
+        if charges.is_empty() {
+            return Verdict::Admitted;
+        }
+        self.note(|_| true, store.decide(&charges), false)
+    }
+
+    /// How long the request may wait: as long as every limit that it is over lets it. `None` where
+    /// one of them does not, and where it is over none.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let denying = self.iter().filter(|account| account.denies());
+        let waits: Option<SmallVec<[Duration; 4]>> =
+            denying.map(|account| account.policy.wait()).collect();
+        waits?.into_iter().min()
+    }
+
+    /// The account that says most about what the caller may still do.
+    pub(super) fn tightest(&self) -> Option<&Account> {
+        let limiting = self.iter().filter(|account| account.tightness().is_some());
+        limiting
+            .min_by_key(|account| account.tightness())
+            .or(self.first())
+    }
+}
+
+impl Deref for Accounts {
+    type Target = [Account];
+
+    fn deref(&self) -> &[Account] {
+        &self.0
+    }
+}
+
+impl DerefMut for Accounts {
+    fn deref_mut(&mut self) -> &mut [Account] {
+        &mut self.0
+    }
+}
