@@ -115,6 +115,9 @@ pub use self::{
     store::{Bucket, Charge, MemoryStore, Store, StoreError},
 };
 
+#[doc = include_str!("compile_errors.md")]
+pub mod compile_errors {}
+
 /// What the code that the macros emit needs beside the public items.
 #[doc(hidden)]
 pub mod __private {

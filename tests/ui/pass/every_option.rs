@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-#![deny(warnings, missing_docs, unreachable_pub, clippy::pedantic)]
+#![deny(warnings, missing_docs, unreachable_pub)]
 
 //! Each option as a user may write it.
 
@@ -20,7 +20,13 @@ mod limits {
     pub(crate) const BURST: u32 = 7;
 }
 
-#[rate_limit(tier_header = "X-API-Key", free = 60, pro = 600, algo = "token_bucket", burst = 20)]
+#[rate_limit(
+    tier_header = "X-API-Key",
+    free = 60,
+    pro = 600,
+    algo = "token_bucket",
+    burst = 20
+)]
 async fn as_on_the_box() {}
 
 #[rate_limit(

@@ -1,0 +1,6 @@
+use ratelimit::rate_limit;
+
+#[rate_limit(limit = true)]
+async fn handler() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use ratelimit::rate_limit;
+
+#[rate_limit(limit = , per = "1m")]
+async fn handler() {}
+
+fn main() {}

@@ -1,0 +1,5 @@
+use ratelimit::policy;
+
+policy! { "shared": limit = 60 }
+
+fn main() {}

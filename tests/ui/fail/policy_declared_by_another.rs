@@ -1,0 +1,5 @@
+use ratelimit::policy;
+
+policy! { Copy: policy = Other }
+
+fn main() {}

@@ -1,0 +1,5 @@
+use ratelimit::policy;
+
+policy! { limit = 60 }
+
+fn main() {}

@@ -1,0 +1,12 @@
+use std::sync::Arc;
+
+use ratelimit::rate_limit;
+
+struct Service;
+
+impl Service {
+    #[rate_limit(limit = 60)]
+    async fn handler(self: Arc<Self>) {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use ratelimit::rate_limit;
+
+#[rate_limit(tier_header = "X-API-Key", free = 600, pro = 60, unordered = true)]
+async fn handler() {}
+
+fn main() {}

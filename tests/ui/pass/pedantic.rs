@@ -1,0 +1,16 @@
+#![deny(warnings, missing_docs, unreachable_pub)]
+#![deny(clippy::all, clippy::pedantic)]
+
+//! The stricter lints of clippy.
+
+use axum::{Router, http::Method, routing::get};
+use ratelimit::rate_limit;
+
+#[rate_limit(limit = 5)]
+async fn handler(method: Method) -> String {
+    method.to_string()
+}
+
+fn main() {
+    let _: Router = Router::new().route("/", get(handler));
+}

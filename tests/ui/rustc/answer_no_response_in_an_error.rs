@@ -1,0 +1,10 @@
+use ratelimit::rate_limit;
+
+struct NoResponse;
+
+#[rate_limit(limit = 60)]
+async fn handler() -> Result<String, NoResponse> {
+    Err(NoResponse)
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use ratelimit::rate_limit;
+
+#[rate_limit(limit = 60)]
+async fn handler() -> String {
+    responder.to_string()
+}
+
+fn main() {}

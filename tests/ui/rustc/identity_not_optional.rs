@@ -1,0 +1,25 @@
+use axum::{Router, extract::FromRequestParts, http::request::Parts, routing::get};
+use ratelimit::{Identified, Identity, rate_limit};
+
+struct User;
+
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = ();
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, ()> {
+        Ok(Self)
+    }
+}
+
+impl Identity for User {
+    fn identify(&self) -> Option<Identified<'_>> {
+        None
+    }
+}
+
+#[rate_limit(identity = Option<User>, free = 60)]
+async fn handler() {}
+
+fn main() {
+    let _: Router = Router::new().route("/", get(handler));
+}

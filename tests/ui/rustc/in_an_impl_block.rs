@@ -1,0 +1,10 @@
+use ratelimit::rate_limit;
+
+struct Service;
+
+impl Service {
+    #[rate_limit(limit = 60)]
+    async fn handler() {}
+}
+
+fn main() {}
