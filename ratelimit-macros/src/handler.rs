@@ -40,7 +40,8 @@ impl Handler {
             signature: input.parse()?,
             body: input.parse()?,
         };
-        if handler.body.is_empty() {
+        // A trait's function may have none, but for a semicolon.
+        if handler.body.is_empty() || handler.body.to_string() == ";" {
             return Err(input.error("a function without a body"));
         }
         Ok(handler)
@@ -100,7 +101,7 @@ impl Handler {
             errors.at(
                 receiver,
                 "a handler has no `self`",
-                "annotate a function outside of any `impl` block, and take what it needs with `State`",
+                "take what it needs with `State`; a function of an `impl` block is limited with `policy`",
             );
         }
         if asyncness.is_none() {

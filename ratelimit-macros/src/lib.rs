@@ -57,7 +57,7 @@ fn limit(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// The limit of one attribute. What is wrong with one says nothing of another.
 fn limit_of(attribute: TokenStream, errors: &mut Errors) -> Option<RateLimit> {
     let mut own_errors = Errors::default();
-    let options = parse::items(attribute, &mut own_errors);
+    let options = parse::attribute(attribute, &mut own_errors);
     let limit = validate::validate(options, &mut own_errors);
     errors.append(own_errors);
     limit

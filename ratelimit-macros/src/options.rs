@@ -70,7 +70,6 @@ const BORROWED: &[(&str, &str)] = &[
     ("dry_run", "shadow"),
     ("max_wait", "wait"),
     ("on_error", "on_store_error"),
-    ("fail_open", "on_store_error"),
     ("handler", "on_limited"),
 ];
 
@@ -231,6 +230,9 @@ impl Options {
         let borrowed = BORROWED
             .iter()
             .find(|(theirs, ours)| *theirs == name && names().any(|known| known == *ours));
+        if name == "fail_open" {
+            return "write `on_store_error = \"allow\"`".to_owned();
+        }
         if let Some((_, ours)) = borrowed {
             return format!("it is called `{ours}` here, as in `{}`", self.example(ours));
         }

@@ -60,11 +60,20 @@ impl ToTokens for Name {
     }
 }
 
-/// Everything that could be read of an attribute, or of a group within it.
-pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
+/// Everything that could be read of an attribute.
+pub(crate) fn attribute(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
+    items(tokens, &TAKES_A_TYPE, errors)
+}
+
+/// Everything that could be read of a group within an attribute.
+pub(crate) fn group(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
+    items(tokens, &[], errors)
+}
+
+fn items(tokens: TokenStream, types: &[&str], errors: &mut Errors) -> Vec<Item> {
     let mut found = Vec::new();
     let parsed = (|input: ParseStream<'_>| {
-        found = all(input, errors);
+        found = all(input, types, errors);
         Ok(())
     })
     .parse2(tokens);
@@ -74,10 +83,10 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
     found
 }
 
-fn all(input: ParseStream<'_>, errors: &mut Errors) -> Vec<Item> {
+fn all(input: ParseStream<'_>, types: &[&str], errors: &mut Errors) -> Vec<Item> {
     let mut items = Vec::new();
     while !input.is_empty() {
-        match input.call(item) {
+        match item(input, types) {
             Ok(item) => items.push(item),
             Err(error) => {
                 errors.push(error);
@@ -101,7 +110,7 @@ fn all(input: ParseStream<'_>, errors: &mut Errors) -> Vec<Item> {
     items
 }
 
-fn item(input: ParseStream<'_>) -> syn::Result<Item> {
+fn item(input: ParseStream<'_>, types: &[&str]) -> syn::Result<Item> {
     let name = name(input)?;
     let value = if input.peek(Token![=]) {
         let equals: Token![=] = input.parse()?;
@@ -110,8 +119,8 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
             let help = "a value stands behind the `=`, as in `limit = 60`";
             return Err(Error::new_spanned(equals, message(problem, help)));
         }
-        if TAKES_A_TYPE.contains(&name.text().as_str()) {
-            Value::Type(input.parse()?)
+        if types.contains(&name.text().as_str()) {
+            Value::Type(type_of(&name, input)?)
         } else {
             Value::Is(input.parse()?)
         }
@@ -127,6 +136,16 @@ fn item(input: ParseStream<'_>) -> syn::Result<Item> {
         Value::None
     };
     Ok(Item { name, value })
+}
+
+fn type_of(name: &Name, input: ParseStream<'_>) -> syn::Result<Box<Type>> {
+    let begin = input.fork();
+    input.parse().map_err(|_| {
+        let name = name.text();
+        let problem = format!("`{name}` takes a type");
+        let help = format!("name it without quotes, as in `{name} = Search`");
+        begin.error(message(problem, help))
+    })
 }
 
 fn at_name(input: ParseStream<'_>) -> bool {

@@ -4,7 +4,7 @@ use syn::{Expr, Type};
 
 use super::{
     Tier,
-    tiers::{self, Allowed},
+    tiers::{self, Allowed, ONLY_TIER},
     value_of,
 };
 use crate::{
@@ -145,10 +145,13 @@ fn every_tier_can_pay(
         if let Some(capacity) = capacity
             && value > capacity
         {
-            let name = tier.name.text();
+            let whom = match tier.name.text().as_str() {
+                ONLY_TIER => String::new(),
+                name => format!(" on the tier `{name}`"),
+            };
             errors.at(
                 &cost.expr,
-                format!("a request that costs {value} is never admitted on the tier `{name}`"),
+                format!("a request that costs {value} is never admitted{whom}"),
                 format!("its {what} is {capacity}: lower the cost or raise the {what}"),
             );
             return;

@@ -30,7 +30,7 @@ struct Defaults {
 }
 
 /// The tier of everybody, where there is `limit` instead of tiers.
-const ONLY_TIER: &str = "default";
+pub(super) const ONLY_TIER: &str = "default";
 
 /// The tier of callers without one, where no other is named.
 const DEFAULT_TIER: &str = "free";
@@ -58,7 +58,9 @@ pub(super) fn allowed(
     let default_tier = options.take("default_tier", errors, value::tier_name);
     let limit = options.take("limit", errors, value::count);
     let unordered = options.take_flag("unordered", errors);
-    if let Some(burst) = &burst {
+    if let Some(burst) = &burst
+        && errors.is_empty()
+    {
         burst_needs_a_token_bucket(&burst.name, algorithm, errors);
     }
     let defaults = Defaults {
@@ -67,7 +69,41 @@ pub(super) fn allowed(
     };
     let tiers = tiers(options, &defaults, algorithm, errors);
 
-    match (&limit, tiers.first()) {
+    // Where something could not be read, it is not said as well that it is missing.
+    if errors.is_empty() {
+        who_is_allowed_what(
+            limit.as_ref(),
+            &tiers,
+            default_tier.as_ref(),
+            unordered.as_ref(),
+            callers_are_known,
+            errors,
+        );
+    }
+
+    let tiers = match limit {
+        Some(Given { name, value, .. }) => vec![Tier {
+            name: Name::Text(LitStr::new(ONLY_TIER, span_of(&name))),
+            quota: Some(defaults.quota(value?)),
+        }],
+        None => tiers.into_iter().filter_map(|tier| tier.value).collect(),
+    };
+    Some(Allowed {
+        tiers,
+        default_tier: value_of(default_tier).map(|(name, _)| name),
+    })
+}
+
+/// The rules between `limit`, the tiers, and what says which tier a caller is on.
+fn who_is_allowed_what(
+    limit: Option<&Given<Number>>,
+    tiers: &[Given<Tier>],
+    default_tier: Option<&Given<(String, Expr)>>,
+    unordered: Option<&Given<()>>,
+    callers_are_known: bool,
+    errors: &mut Errors,
+) {
+    match (limit, tiers.first()) {
         (Some(limit), Some(tier)) => {
             let later = if limit.position > tier.position {
                 &limit.name
@@ -80,8 +116,6 @@ pub(super) fn allowed(
                 "keep one of the two",
             );
         }
-        // Unless what should have limited it could not be read.
-        (None, None) if !errors.is_empty() => {}
         (None, None) => errors.push(syn::Error::new(
             Span::call_site(),
             message(
@@ -90,14 +124,14 @@ pub(super) fn allowed(
             ),
         )),
         (Some(_), None) => {
-            if let Some(default_tier) = &default_tier {
+            if let Some(default_tier) = default_tier {
                 errors.at(
                     &default_tier.name,
                     "`default_tier` is for limits with tiers",
                     "leave it out: `limit` is one limit for everybody",
                 );
             }
-            if let Some(unordered) = &unordered {
+            if let Some(unordered) = unordered {
                 errors.at(
                     &unordered.name,
                     "`unordered` is for limits with tiers",
@@ -113,24 +147,12 @@ pub(super) fn allowed(
                     "add `tier_header = \"X-API-Key\"` or `identity = User`, or write `limit` for one limit for everybody",
                 );
             }
-            callers_without_a_tier_have_one(&tiers, default_tier.as_ref(), errors);
+            callers_without_a_tier_have_one(tiers, default_tier, errors);
             if unordered.is_none() {
-                higher_tiers_may_do_more(&tiers, errors);
+                higher_tiers_may_do_more(tiers, errors);
             }
         }
     }
-
-    let tiers = match limit {
-        Some(Given { name, value, .. }) => vec![Tier {
-            name: Name::Text(LitStr::new(ONLY_TIER, span_of(&name))),
-            quota: Some(defaults.quota(value?)),
-        }],
-        None => tiers.into_iter().filter_map(|tier| tier.value).collect(),
-    };
-    Some(Allowed {
-        tiers,
-        default_tier: value_of(default_tier).map(|(name, _)| name),
-    })
 }
 
 impl Defaults {
@@ -157,7 +179,7 @@ fn tiers(
     if let Some(group) = options.take_any("tiers") {
         match group.value {
             Some(Value::Group(tokens)) if !tokens.is_empty() => {
-                let items = parse::items(tokens, errors);
+                let items = parse::group(tokens, errors);
                 given.extend(items.into_iter().map(|Item { name, value }| Given {
                     name,
                     position: group.position,
@@ -227,7 +249,7 @@ fn tier(
 ) -> Option<Tier> {
     let text = name.text();
     let quota = match value {
-        // A tier is not an option that takes a type.
+        // No tier is read as a type.
         Value::Type(_) => return None,
         Value::Is(expr) if value::is_unlimited(&expr) => None,
         Value::Is(expr) => Some(defaults.quota(value::count(&text, expr, errors)?)),
@@ -240,7 +262,7 @@ fn tier(
             return None;
         }
         Value::Group(tokens) => {
-            let items = parse::items(tokens, errors);
+            let items = parse::group(tokens, errors);
             let mut options = Options::collect(items, TIER_OPTIONS, errors);
             let limit = options.take("limit", errors, value::count);
             let per = options.take("per", errors, value::time);
@@ -353,7 +375,7 @@ fn callers_without_a_tier_have_one(
             let first = names().next().unwrap_or(DEFAULT_TIER);
             errors.at(
                 tiers.first().map(|tier| &tier.name),
-                "callers whose API key nobody knows have no tier",
+                "callers who are on none of these tiers have none",
                 format!("add the tier `free = 60` for them, or name theirs: `default_tier = \"{first}\"`"),
             );
         }

@@ -76,6 +76,9 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
                     text,
                     format!("`{option}` must be a number"),
                     match text.value().parse::<u32>() {
+                        _ if text.value() == "unlimited" => {
+                            format!("write it without quotes: `{option} = unlimited`")
+                        }
                         Ok(number) => format!("write it without quotes: `{option} = {number}`"),
                         Err(_) => format!("write it as in `{option} = 60`"),
                     },

@@ -82,11 +82,12 @@ impl Policy {
     ///
     /// # Panics
     ///
-    /// There is no tier, two tiers have one name, a tier has a burst of its own though the algorithm
+    /// The name is empty, there is no tier, two tiers have one name, a tier has a burst of its own though the algorithm
     /// is not the token bucket, or a sliding window would have to remember more than 131,072 requests
     /// (1 MB) of a client. In a `const` or `static` that is a compile error.
     #[track_caller]
     pub const fn new(name: &'static str, algorithm: Algorithm, tiers: &'static [Tier]) -> Self {
+        assert!(!name.is_empty(), "ratelimit: a policy needs a name");
         assert!(!tiers.is_empty(), "ratelimit: a policy needs a tier");
         let mut i = 0;
         while i < tiers.len() {
