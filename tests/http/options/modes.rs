@@ -1,12 +1,20 @@
 //! `exempt`, `shadow`, `on_store_error` and `on_limited`.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use axum::{
     Extension, Json, Router,
     http::{StatusCode, request::Parts},
     response::IntoResponse,
     routing::get as route,
 };
-use ratelimit::{OnStoreError, RateLimitExceeded, RateLimiter, RedisStore, rate_limit};
+use ratelimit::{
+    ApiKey, KnownKey, OnStoreError, RateLimitExceeded, RateLimiter, RedisStore, ResolveError,
+    TierResolver, rate_limit,
+};
 use ratelimit_tests::{App, RedisServer, header};
 use serde_json::{Value, json};
 
@@ -80,6 +88,37 @@ async fn exempt_requests_are_not_counted() {
         }
         assert_eq!(get(&app, "/exempt").await, left(200, "0"));
         assert_eq!(get(&app, "/exempt").await, left(429, "0"));
+    }
+}
+
+#[rate_limit(tier_header = "X-API-Key", free = 5, exempt = is_internal)]
+async fn exempt_with_tiers() {}
+
+/// Counts how often it is asked.
+struct Counting(Arc<AtomicUsize>);
+
+impl TierResolver for Counting {
+    async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn the_tier_of_an_exempt_request_is_not_asked_for() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let limiter = RateLimiter::builder()
+        .tier_resolver(Counting(asked.clone()))
+        .build()
+        .expect("nothing is wrong with it");
+    let router = Router::new()
+        .route("/", route(exempt_with_tiers))
+        .layer(Extension(limiter));
+    let app = App::start(router).await;
+    for (name, expected) in [("x-internal", 0), ("x-other", 1)] {
+        let request = app.get("/").header("x-api-key", "a key").header(name, "1");
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+        assert_eq!(asked.load(Ordering::SeqCst), expected, "{name}");
     }
 }
 
