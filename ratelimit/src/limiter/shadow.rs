@@ -21,6 +21,13 @@ impl ShadowLog {
             let decision = account.decision;
             let would_deny = decision.is_some_and(|decision| !decision.allowed);
             if account.policy.is_shadow() && would_deny {
+                #[cfg(feature = "metrics")]
+                metrics::counter!(
+                    "ratelimit_shadow_limited_total",
+                    "policy" => account.policy.name(),
+                    "tier" => account.tier.name(),
+                )
+                .increment(1);
                 self.would_have_limited(account, clock);
             }
         }
@@ -46,5 +53,44 @@ impl ShadowLog {
             left_out = self.left_out.swap(0, Ordering::Relaxed),
             "in shadow mode: this request would have been turned away"
         );
+    }
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use http::Request;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    use crate::{
+        limiter::{Caller, RateLimiter},
+        policy::{Algorithm, Policy, Quota, Tier},
+    };
+
+    #[test]
+    fn each_request_that_would_have_been_turned_away_is_counted() {
+        static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_hour(2))];
+        static POLICY: Policy =
+            Policy::new("tried out", Algorithm::FixedWindow, &TIERS).with_shadow();
+        let recorder = DebuggingRecorder::new();
+        let counted = recorder.snapshotter();
+        let limiter = RateLimiter::default();
+        let (parts, ()) = Request::new(()).into_parts();
+        metrics::with_local_recorder(&recorder, || {
+            for _ in 0..5 {
+                let status = limiter.check_at_once(&[&POLICY], Caller::new(&parts));
+                assert!(status.is_some_and(|status| status.is_allowed()));
+            }
+        });
+        let all = counted.snapshot().into_vec();
+        let [(key, _, _, DebugValue::Counter(3))] = all.as_slice() else {
+            panic!("{all:?}");
+        };
+        let key = key.key();
+        assert_eq!(key.name(), "ratelimit_shadow_limited_total");
+        let labels: Vec<_> = key
+            .labels()
+            .map(|label| (label.key(), label.value()))
+            .collect();
+        assert_eq!(labels, [("policy", "tried out"), ("tier", "free")]);
     }
 }
