@@ -39,9 +39,12 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 /// The machine's monotonic clock, which no change of the date moves.
 #[derive(Clone, Copy, Debug)]
 pub struct MonotonicClock {
-    // In the past, so that no state lies before the clock's beginning.
     start: Instant,
 }
+
+/// What the clock shows when it begins, in microseconds. Not 0: what is known of a client from
+/// elsewhere may have happened before.
+const BEGINNING: u64 = 1_000_000_000_000_000;
 
 impl MonotonicClock {
     /// A clock that begins now.
@@ -61,7 +64,8 @@ impl Default for MonotonicClock {
 impl Clock for MonotonicClock {
     fn now_micros(&self) -> u64 {
         // 2^64 microseconds are 584,000 years.
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+        let passed = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        BEGINNING.saturating_add(passed)
     }
 }
 
@@ -87,8 +91,7 @@ struct Manual {
 impl ManualClock {
     /// A clock that shows some time and stands still. Its clones are the same clock.
     pub fn new() -> Self {
-        // Not 0: a test may want to step back as well.
-        Self::at(Duration::from_secs(1_000_000_000))
+        Self::at(Duration::from_micros(BEGINNING))
     }
 
     /// A clock that stands at `time` since its beginning.

@@ -1,10 +1,10 @@
-//! Redis goes away and comes back.
+//! Redis goes away and comes back, and what a client that is turned away costs it.
 
 use std::time::{Duration, Instant};
 
 use axum::{Extension, Router, routing::get};
 use ratelimit::{RateLimiter, RedisStore, rate_limit};
-use ratelimit_tests::{App, RedisServer};
+use ratelimit_tests::{App, RedisServer, header};
 
 #[rate_limit(limit = 5, per = "1h", name = "through_an_outage")]
 async fn limited() {}
@@ -35,7 +35,10 @@ async fn limits_hold_while_redis_is_gone_and_after() {
         assert!(status == 200 || status == 429, "{status}");
         admitted += u32::from(status == 200);
     }
-    assert_eq!(admitted, 5, "the same limit, kept in this process");
+    assert_eq!(
+        admitted, 4,
+        "what was left of the same limit, kept in this process"
+    );
 
     // The new server knows nothing of the client, so it is admitted as soon as it is asked again.
     let _server = RedisServer::start_on(port).expect("the port is free again");
@@ -43,6 +46,89 @@ async fn limits_hold_while_redis_is_gone_and_after() {
     while app.status("/").await != 200 {
         assert!(
             begin.elapsed() < Duration::from_secs(10),
+            "never asked again"
+        );
+    }
+}
+
+/// A flood from one client, which has nothing left.
+#[tokio::test]
+async fn who_is_turned_away_costs_redis_next_to_nothing() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).await;
+    let limiter = RateLimiter::builder().store(store.expect("a redis-server"));
+    let limiter = limiter.build().expect("nothing is wrong with it");
+    let app = App::start(
+        Router::new()
+            .route("/", get(limited))
+            .layer(Extension(limiter)),
+    )
+    .await;
+    for _ in 0..5 {
+        assert_eq!(app.status("/").await, 200);
+    }
+    let begin = Instant::now();
+    for _ in 0..1_000 {
+        let denied = app.get("/").send().await.expect("an answer");
+        assert_eq!(denied.status(), 429);
+        assert_eq!(header(&denied, "x-ratelimit-remaining"), Some("0"));
+        let retry_after = header(&denied, "retry-after").and_then(|after| after.parse().ok());
+        let retry_after: u64 = retry_after.expect("seconds");
+        assert!((3_590..=3_600).contains(&retry_after), "{retry_after}");
+    }
+    // Once, and then once a second: somebody may have given the client something back.
+    let most = 2 + begin.elapsed().as_secs();
+    let checks = server.calls("evalsha").await - 5;
+    assert!((1..=most).contains(&checks), "{checks} of at most {most}");
+}
+
+/// A server that stands still: nobody waits for it longer than a check may take, and soon nobody
+/// waits at all.
+#[tokio::test]
+async fn a_server_that_hangs_delays_nobody_for_longer_than_a_check_may_take() {
+    #[rate_limit(
+        tier_header = "X-API-Key",
+        free = 1_000,
+        per = "1h",
+        name = "through_a_hang"
+    )]
+    async fn keyed() {}
+
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).await;
+    let limiter = RateLimiter::builder().store(store.expect("a redis-server"));
+    let limiter = limiter.build().expect("nothing is wrong with it");
+    let app = App::start(
+        Router::new()
+            .route("/", get(keyed))
+            .layer(Extension(limiter)),
+    )
+    .await;
+    assert_eq!(app.status("/").await, 200);
+    let mut connection = server.connection().await;
+    let _: () = redis::cmd("CLIENT")
+        .arg(&["PAUSE", "2000"])
+        .query_async(&mut connection)
+        .await
+        .expect("a pause");
+    let mut waited = 0;
+    for n in 0..100 {
+        let begin = Instant::now();
+        // The tier of a key that nobody has seen has to be looked up, in the same time.
+        let request = app.get("/").header("X-API-Key", format!("k-{n}"));
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+        let took = begin.elapsed();
+        assert!(took < Duration::from_millis(150), "{took:?}");
+        waited += u32::from(took > Duration::from_millis(90));
+    }
+    assert!((1..=3).contains(&waited), "{waited} requests waited");
+
+    let asked = server.calls("evalsha").await;
+    let begin = Instant::now();
+    while server.calls("evalsha").await == asked {
+        assert_eq!(app.status("/").await, 200);
+        assert!(
+            begin.elapsed() < Duration::from_secs(4),
             "never asked again"
         );
     }

@@ -70,7 +70,7 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// A plain connection to it.
+    /// A plain connection to it, which waits for answers for as long as they take.
     ///
     /// # Panics
     ///
@@ -78,9 +78,28 @@ impl RedisServer {
     pub async fn connection(&self) -> redis::aio::MultiplexedConnection {
         redis::Client::open(self.url())
             .expect("a URL")
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(
+                &redis::AsyncConnectionConfig::new().set_response_timeout(None),
+            )
             .await
             .expect("it accepts connections")
+    }
+
+    /// How often a command was called since the server began.
+    ///
+    /// # Panics
+    ///
+    /// It does not say.
+    pub async fn calls(&self, command: &str) -> u64 {
+        let statistics: String = redis::cmd("INFO")
+            .arg("commandstats")
+            .query_async(&mut self.connection().await)
+            .await
+            .expect("statistics");
+        let line = format!("cmdstat_{command}:calls=");
+        let calls = |rest: &str| rest.split(',').next()?.parse().ok();
+        let found = statistics.lines().find_map(|l| l.strip_prefix(&line));
+        found.map_or(0, |rest| calls(rest).expect("a number"))
     }
 }
 

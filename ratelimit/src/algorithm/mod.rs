@@ -28,7 +28,7 @@ pub(crate) mod token_bucket;
 
 use std::time::Duration;
 
-use crate::policy::{Algorithm, Quota};
+use crate::policy::{Algorithm, Quota, TICKS_PER_MICRO};
 
 /// What was decided about one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,32 @@ impl State {
             Algorithm::TokenBucket => Kind::TokenBucket(token_bucket::State::default()),
             Algorithm::SlidingWindow => Kind::SlidingWindow(sliding_window::Log::default()),
             Algorithm::FixedWindow => Kind::FixedWindow(fixed_window::State::default()),
+        })
+    }
+
+    /// The state of a client of whom it is known what is left, and when all of it is back.
+    ///
+    /// Of a sliding window that does not say when each request was admitted: they are taken to have
+    /// come evenly.
+    pub(crate) fn remembered(
+        algorithm: Algorithm,
+        quota: &Quota,
+        remaining: u32,
+        full_at_micros: u64,
+    ) -> Self {
+        let used = quota.limit().saturating_sub(remaining);
+        let last_at = full_at_micros.saturating_sub(quota.per_micros());
+        Self(match algorithm {
+            Algorithm::TokenBucket => Kind::TokenBucket(token_bucket::State {
+                full_at: full_at_micros.saturating_mul(TICKS_PER_MICRO),
+            }),
+            Algorithm::SlidingWindow => {
+                Kind::SlidingWindow(sliding_window::Log::even(used, last_at, quota))
+            }
+            Algorithm::FixedWindow => Kind::FixedWindow(fixed_window::State {
+                start: last_at,
+                used,
+            }),
         })
     }
 

@@ -71,6 +71,18 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// As many entries, evenly over the window that ends at `newest`.
+    pub(super) fn even(entries: u32, newest: u64, quota: &Quota) -> Self {
+        let (entries, window) = (u64::from(entries), quota.per_micros());
+        // In the window's own steps first: it is at most some 2^43 microseconds long.
+        let before_newest = |n: u64| (entries - 1 - n) * (window / entries);
+        Self {
+            entries: (0..entries)
+                .map(|n| newest.saturating_sub(before_newest(n)))
+                .collect(),
+        }
+    }
+
     pub(super) fn check(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
         self.leave_the_future(now);
         let gone = self.gone(quota, now);

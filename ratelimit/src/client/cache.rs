@@ -135,7 +135,7 @@ impl TierCache {
                 Some(answer)
             }
             Err(error) => {
-                if !self.failing.swap(true, Ordering::Relaxed) {
+                if !error.is_said() && !self.failing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         "{error}; until they can be, keys keep the tier they had, and new ones are anonymous"
                     );

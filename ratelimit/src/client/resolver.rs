@@ -69,12 +69,31 @@ impl KnownKey {
 
 /// Whoever knows the keys could not be asked.
 #[derive(Debug)]
-pub struct ResolveError(Box<dyn Error + Send + Sync>);
+pub struct ResolveError {
+    reason: Box<dyn Error + Send + Sync>,
+    is_said: bool,
+}
 
 impl ResolveError {
     /// The reason, as it will be logged: it must hold no secret.
     pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(reason.into())
+        Self {
+            reason: reason.into(),
+            is_said: false,
+        }
+    }
+
+    /// For what the log has already: that the store is out.
+    #[cfg(feature = "redis")]
+    pub(crate) fn said_already(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            is_said: true,
+            ..Self::new(reason)
+        }
+    }
+
+    pub(super) fn is_said(&self) -> bool {
+        self.is_said
     }
 }
 
@@ -83,14 +102,14 @@ impl fmt::Display for ResolveError {
         write!(
             f,
             "the tier of an API key could not be looked up: {}",
-            self.0
+            self.reason
         )
     }
 }
 
 impl Error for ResolveError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
+        Some(&*self.reason)
     }
 }
 

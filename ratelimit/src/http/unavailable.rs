@@ -14,7 +14,7 @@ use super::exceeded::problem_response;
 #[error("requests cannot be counted at the moment")]
 pub struct StoreUnavailable;
 
-/// Seconds: the store is asked again once a second.
+/// Seconds: in one the store has been probed twice.
 const RETRY: HeaderValue = HeaderValue::from_static("1");
 
 impl IntoResponse for StoreUnavailable {

@@ -4,7 +4,7 @@ use std::{env, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{HeaderStyle, Inner, RateLimiter, Tiers};
+use super::{HeaderStyle, Inner, RateLimiter, Tiers, known::Known};
 #[cfg(feature = "redis")]
 use crate::store::redis::{ConnectError, RedisStore};
 use crate::{
@@ -182,11 +182,11 @@ impl Builder {
             (TierSetting::Resolver(make), _) => Tiers::Resolver(make(settings, clock.clone())),
             #[cfg(feature = "redis")]
             (TierSetting::FromStore, AnyStore::Redis(redis)) => {
-                Tiers::Resolver(TierCache::new(redis.tiers(), settings, clock.clone()))
+                Tiers::InStore(TierCache::new(redis.tiers(), settings, clock.clone()))
             }
             (TierSetting::FromStore, _) => Tiers::Nobody,
         };
-        if set_up && !matches!(tiers, Tiers::Resolver(_)) {
+        if set_up && matches!(tiers, Tiers::Nobody | Tiers::Static(_)) {
             return Err(BuildError::CacheWithoutResolver);
         }
 
@@ -198,8 +198,10 @@ impl Builder {
             networks: networks.collect::<Result<_, _>>()?,
             header: self.forwarded.unwrap_or_default(),
         };
+        let known = (!matches!(store, AnyStore::Memory(_))).then(Known::new);
         Ok(RateLimiter(Arc::new(Inner {
             store,
+            known,
             local: MemoryStore::new().with_clock(clock.clone()),
             on_store_error: self.on_store_error,
             tiers,

@@ -136,11 +136,13 @@ impl RateLimiter {
             return Ok(None);
         };
         match &self.0.tiers {
+            Tiers::Nobody => Ok(None),
             Tiers::Static(tiers) => Ok(tiers.get(key)),
             // Whose tier does not matter is not asked for.
-            Tiers::Resolver(_) if policy.is_exempt(caller.parts) => Ok(None),
+            _ if policy.is_exempt(caller.parts) => Ok(None),
             Tiers::Resolver(_) => Err(key),
-            Tiers::Nobody => Ok(None),
+            #[cfg(feature = "redis")]
+            Tiers::InStore(_) => Err(key),
         }
     }
 

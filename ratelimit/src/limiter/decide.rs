@@ -1,36 +1,47 @@
-//! From accounts to a verdict: by the store, or without it while it cannot be asked.
+//! From accounts to a verdict: by the store, or without it where it need not or cannot be asked.
+
+use tokio::time::Instant;
 
 use super::{
-    Inner, RateLimiter,
+    RateLimiter,
     account::{Account, Accounts, Verdict},
 };
 use crate::{
     algorithm::Decision,
-    policy::OnStoreError,
-    store::{AnyStore, Bucket, StoreError},
+    policy::{OnStoreError, Policy},
+    store::{Bucket, Charge, StoreError},
 };
 
 impl RateLimiter {
     /// Charges all accounts that have a bucket, or none of them.
-    pub(super) async fn decide(&self, accounts: &mut Accounts) -> Verdict {
+    pub(super) async fn decide(&self, accounts: &mut Accounts, deadline: Instant) -> Verdict {
         let charges = accounts.charges(|_| true);
         if charges.is_empty() {
             return Verdict::Admitted;
         }
-        match self.ask(|store| store.check_all(&charges)).await {
-            Some(decisions) => accounts.note(|_| true, decisions, false),
-            None => self.decide_without_store(accounts),
+        let known = self.0.known.as_ref();
+        let now = self.0.clock.now_micros();
+        if let Some(denial) = known.and_then(|known| known.denial(&charges, now)) {
+            return accounts.note(|_| true, denial, false);
+        }
+        match self.0.store.check_all(&charges, deadline).await {
+            Ok(decisions) => {
+                if let Some(known) = known {
+                    known.note(&charges, &decisions, now);
+                }
+                accounts.note(|_| true, decisions, false)
+            }
+            Err(error) => {
+                self.no_answer(&error);
+                self.decide_without_store(accounts)
+            }
         }
     }
 
     fn decide_without_store(&self, accounts: &mut Accounts) -> Verdict {
-        let mode = |account: &Account| {
-            let own = account.policy.on_store_error();
-            own.unwrap_or(self.0.on_store_error)
-        };
         let denies = |account: &Account| {
             account.charge().is_some_and(|charge| charge.enforced)
-                && mode(account) == OnStoreError::Deny
+                && self.without_store(account.policy) == OnStoreError::Deny
         };
         if accounts.iter().any(denies) {
             return Verdict::StoreDown;
@@ -38,21 +49,45 @@ impl RateLimiter {
         for account in accounts.iter_mut() {
             account.decision = None;
         }
-        let is_local = |account: &Account| mode(account) == OnStoreError::Local;
+        let is_local =
+            |account: &Account| self.without_store(account.policy) == OnStoreError::Local;
         let charges = accounts.charges(is_local);
         if charges.is_empty() {
             return Verdict::Admitted;
         }
+        for charge in &charges {
+            self.begin_locally(&charge.bucket);
+        }
         accounts.note(is_local, self.0.local.decide(&charges), true)
     }
 
-    /// Takes a cost, or all there is, where the request was charged. `None` if the store cannot be
-    /// asked.
+    /// Takes a cost, or all there is, where the request was charged. `None` if that cannot be.
     pub(super) async fn charge(&self, bucket: &Bucket, cost: u32, local: bool) -> Option<Decision> {
         if local {
             return Some(self.0.local.take(bucket, cost));
         }
-        self.ask(|store| store.charge(bucket, cost)).await
+        let asked_at = self.0.clock.now_micros();
+        match self.0.store.charge(bucket, cost).await {
+            Ok(decision) => {
+                if let Some(known) = &self.0.known {
+                    let charge = Charge {
+                        bucket: *bucket,
+                        cost,
+                        enforced: true,
+                    };
+                    known.note(&[charge], &[decision], asked_at);
+                }
+                Some(decision)
+            }
+            Err(error) => {
+                self.no_answer(&error);
+                let is_local = self.without_store(bucket.policy()) == OnStoreError::Local;
+                is_local.then(|| {
+                    self.begin_locally(bucket);
+                    self.0.local.take(bucket, cost)
+                })
+            }
+        }
     }
 
     /// Gives a cost back where it was taken. `None` if the store cannot be asked.
@@ -66,32 +101,30 @@ impl RateLimiter {
         if local {
             return Some(self.0.local.give_back(bucket, cost, taken));
         }
-        self.ask(|store| store.refund(bucket, cost, taken)).await
+        let given_back = self.0.store.refund(bucket, cost, taken).await;
+        if let Some(known) = &self.0.known {
+            known.forget(bucket);
+        }
+        given_back.inspect_err(|error| self.no_answer(error)).ok()
     }
 
-    /// The store's answer, if it can be asked.
-    async fn ask<'a, T, F>(&'a self, question: impl FnOnce(&'a AnyStore) -> F) -> Option<T>
-    where
-        F: Future<Output = Result<T, StoreError>>,
-    {
-        let Inner {
-            store,
-            outage,
-            clock,
-            ..
-        } = &*self.0;
-        if !outage.may_ask(&**clock) {
-            return None;
+    /// What happens to the requests of a policy without the store.
+    fn without_store(&self, policy: &Policy) -> OnStoreError {
+        policy.on_store_error().unwrap_or(self.0.on_store_error)
+    }
+
+    /// Has a bucket in this process begin where it stood at the store's last answer.
+    fn begin_locally(&self, bucket: &Bucket) {
+        let known = self.0.known.as_ref();
+        if let Some(state) = known.and_then(|known| known.take(bucket)) {
+            self.0.local.begin(bucket, state);
         }
-        match question(store).await {
-            Ok(answer) => {
-                outage.ended();
-                Some(answer)
-            }
-            Err(error) => {
-                outage.began(&error, &**clock);
-                None
-            }
+    }
+
+    fn no_answer(&self, error: &StoreError) {
+        // An outage is said by the breaker, when it begins and when it ends.
+        if error.is_of_one_bucket() {
+            self.0.odd_bucket.once(|| tracing::error!("{error}"));
         }
     }
 }

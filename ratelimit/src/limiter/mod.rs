@@ -6,16 +6,20 @@ mod caller;
 mod decide;
 mod global;
 mod header_style;
+mod known;
 mod notice;
-mod outage;
 mod shadow;
 mod status;
 mod wait;
 
 use std::{fmt, sync::Arc};
 
+use tokio::time::Instant;
+#[cfg(feature = "redis")]
+use tokio::time::timeout_at;
+
 pub(crate) use self::account::{Account, Verdict};
-use self::{account::Accounts, notice::Notice, outage::Outage, shadow::ShadowLog, wait::Queue};
+use self::{account::Accounts, known::Known, notice::Notice, shadow::ShadowLog, wait::Queue};
 pub use self::{
     builder::{BuildError, Builder},
     caller::Caller,
@@ -56,7 +60,8 @@ struct Inner {
     store: AnyStore,
     /// Keeps the same limits in this process while the store cannot be asked.
     local: MemoryStore,
-    outage: Outage,
+    /// `None` where the store is in this process anyway.
+    known: Option<Known>,
     on_store_error: OnStoreError,
     tiers: Tiers,
     proxies: TrustedProxies,
@@ -64,6 +69,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     queue: Queue,
     shadow: ShadowLog,
+    odd_bucket: Notice,
     no_peer: Notice,
     no_tiers: Notice,
     no_parameter: Notice,
@@ -74,6 +80,9 @@ enum Tiers {
     Nobody,
     Static(StaticTiers),
     Resolver(TierCache),
+    /// The store's own, who shares its time and its outages.
+    #[cfg(feature = "redis")]
+    InStore(TierCache),
 }
 
 impl RateLimiter {
@@ -156,20 +165,35 @@ impl RateLimiter {
         policies: &[&'static Policy],
         caller: Caller<'_>,
     ) -> RateLimitStatus {
+        let mut deadline = self.deadline();
         let mut accounts = Accounts::new();
         for policy in policies {
             let by_key = match (self.by_api_key(policy, caller), &self.0.tiers) {
                 (Ok(known), _) => known,
-                (Err(key), Tiers::Resolver(cache)) => cache.get(key).await,
+                #[cfg(feature = "redis")]
+                (Err(key), Tiers::InStore(cache)) => {
+                    timeout_at(deadline, cache.get(key)).await.ok().flatten()
+                }
+                (Err(key), Tiers::Resolver(cache)) => {
+                    let known = cache.get(key).await;
+                    // What somebody else needed is not the store's time.
+                    deadline = self.deadline();
+                    known
+                }
                 (Err(_), _) => None,
             };
             accounts.add(self.account(policy, caller, by_key.as_ref()));
         }
-        let mut verdict = self.decide(&mut accounts).await;
+        let mut verdict = self.decide(&mut accounts, deadline).await;
         if verdict == Verdict::Limited {
             verdict = self.wait(&mut accounts).await;
         }
         self.decided(accounts, verdict)
+    }
+
+    /// Until when the store may be waited for.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.0.store.timeout()
     }
 
     fn decided(&self, accounts: Accounts, verdict: Verdict) -> RateLimitStatus {
@@ -197,7 +221,7 @@ impl Default for Inner {
         Self {
             store: AnyStore::Memory(store),
             local: MemoryStore::new().with_clock(clock.clone()),
-            outage: Outage::default(),
+            known: None,
             on_store_error: OnStoreError::default(),
             tiers: Tiers::Nobody,
             proxies: TrustedProxies::default(),
@@ -205,6 +229,7 @@ impl Default for Inner {
             clock,
             queue: Queue::default(),
             shadow: ShadowLog::default(),
+            odd_bucket: Notice::default(),
             no_peer: Notice::default(),
             no_tiers: Notice::default(),
             no_parameter: Notice::default(),

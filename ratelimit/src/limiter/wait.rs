@@ -108,7 +108,7 @@ impl RateLimiter {
             () = clock.sleep(patience) => return Verdict::Limited,
         };
         loop {
-            let verdict = self.decide(accounts).await;
+            let verdict = self.decide(accounts, self.deadline()).await;
             let (Some(_), Some((_, retry_after))) = (accounts.patience(), longest(accounts)) else {
                 return verdict;
             };

@@ -4,17 +4,21 @@
 //! A store takes one decision at a time about one [`Bucket`], atomically: however many processes
 //! and tasks ask at once, together they are admitted exactly what the quota says.
 
+mod any;
+mod breaker;
 mod bucket;
 mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 
-use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 
+use self::any::CustomStore;
+pub(crate) use self::{any::AnyStore, bucket::BucketKey};
 pub use self::{bucket::Bucket, memory::MemoryStore};
-use crate::{algorithm::Decision, clock::Clock};
+use crate::algorithm::Decision;
 
 /// What a request costs one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,13 +161,29 @@ pub trait Store: Send + Sync + 'static {
         taken: &Decision,
     ) -> impl Future<Output = Result<Decision, StoreError>> + Send;
 
+    /// Whether the store can be asked again, after it could not: asked twice a second during an
+    /// outage. It should do what a check does.
+    ///
+    /// # Errors
+    ///
+    /// It still cannot be asked.
+    fn probe(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { self.check_all(&[]).await.map(drop) }
+    }
+
+    /// How long a limiter waits for this store before it decides without it; 100 ms unless said
+    /// otherwise.
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
     /// The store as a limiter keeps it. Those of this crate say which they are.
     #[doc(hidden)]
     fn erase(self) -> AnyStore
     where
         Self: Sized,
     {
-        AnyStore::Custom(Box::new(self))
+        AnyStore::Custom(CustomStore::new(self))
     }
 }
 
@@ -189,124 +209,69 @@ impl<S: Store> Store for Arc<S> {
     ) -> Result<Decision, StoreError> {
         (**self).refund(bucket, cost, taken).await
     }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        (**self).probe().await
+    }
+
+    fn timeout(&self) -> Duration {
+        (**self).timeout()
+    }
 }
 
 /// The store took no decision.
 #[derive(Debug)]
-pub struct StoreError(Box<dyn Error + Send + Sync>);
+pub struct StoreError(Failure);
+
+#[derive(Debug)]
+enum Failure {
+    Outage(Box<dyn Error + Send + Sync>),
+    NotAsked,
+    OneBucket(Box<dyn Error + Send + Sync>),
+}
 
 impl StoreError {
     /// The reason, as it will be logged: it must hold no secret.
     pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(reason.into())
+        Self(Failure::Outage(reason.into()))
+    }
+
+    /// Something is wrong with this bucket, which says nothing about the others.
+    pub fn of_one_bucket(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Failure::OneBucket(reason.into()))
+    }
+
+    /// It is known already that the store cannot be asked.
+    pub(crate) fn not_asked() -> Self {
+        Self(Failure::NotAsked)
+    }
+
+    /// It says something about one bucket alone.
+    pub(crate) fn is_of_one_bucket(&self) -> bool {
+        matches!(self.0, Failure::OneBucket(_))
+    }
+
+    fn is_outage(&self) -> bool {
+        matches!(self.0, Failure::Outage(_))
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the store of the rate limits did not answer: {}", self.0)
+        f.write_str("the store of the rate limits ")?;
+        match &self.0 {
+            Failure::Outage(reason) => write!(f, "did not answer: {reason}"),
+            Failure::NotAsked => f.write_str("is not asked during an outage"),
+            Failure::OneBucket(reason) => write!(f, "cannot tell of one bucket: {reason}"),
+        }
     }
 }
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
-    }
-}
-
-/// The store of a limiter. The stores of this crate are known to the compiler, so that a check
-/// with them allocates no future.
-#[doc(hidden)]
-pub enum AnyStore {
-    Memory(MemoryStore),
-    #[cfg(feature = "redis")]
-    Redis(redis::RedisStore),
-    Custom(Box<dyn DynStore>),
-}
-
-impl AnyStore {
-    /// The clock that it counts in, if it is not one of its own.
-    pub(crate) fn clock(&self) -> Option<Arc<dyn Clock>> {
-        match self {
-            Self::Memory(store) => Some(store.clock()),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => store.clock(),
-            Self::Custom(_) => None,
+        match &self.0 {
+            Failure::Outage(reason) | Failure::OneBucket(reason) => Some(&**reason),
+            Failure::NotAsked => None,
         }
-    }
-
-    pub(crate) async fn check_all(&self, charges: &[Charge]) -> Result<Decisions, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.decide(charges)),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => store.decide(charges).await,
-            Self::Custom(store) => {
-                let decisions = Decisions::from(store.check_all(charges).await?);
-                if decisions.len() == charges.len() {
-                    Ok(decisions)
-                } else {
-                    Err(StoreError::new("there is not one decision for each charge"))
-                }
-            }
-        }
-    }
-
-    pub(crate) async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.take(bucket, cost)),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => Store::charge(store, bucket, cost).await,
-            Self::Custom(store) => store.charge(bucket, cost).await,
-        }
-    }
-
-    pub(crate) async fn refund(
-        &self,
-        bucket: &Bucket,
-        cost: u32,
-        taken: &Decision,
-    ) -> Result<Decision, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.give_back(bucket, cost, taken)),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => Store::refund(store, bucket, cost, taken).await,
-            Self::Custom(store) => store.refund(bucket, cost, taken).await,
-        }
-    }
-}
-
-/// The answer of a [`Store`] as an object.
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// [`Store`] as an object.
-pub trait DynStore: Send + Sync {
-    fn check_all<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Vec<Decision>>;
-
-    fn charge<'a>(&'a self, bucket: &'a Bucket, cost: u32) -> Answer<'a, Decision>;
-
-    fn refund<'a>(
-        &'a self,
-        bucket: &'a Bucket,
-        cost: u32,
-        taken: &'a Decision,
-    ) -> Answer<'a, Decision>;
-}
-
-impl<S: Store> DynStore for S {
-    fn check_all<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Vec<Decision>> {
-        Box::pin(Store::check_all(self, charges))
-    }
-
-    fn charge<'a>(&'a self, bucket: &'a Bucket, cost: u32) -> Answer<'a, Decision> {
-        Box::pin(Store::charge(self, bucket, cost))
-    }
-
-    fn refund<'a>(
-        &'a self,
-        bucket: &'a Bucket,
-        cost: u32,
-        taken: &'a Decision,
-    ) -> Answer<'a, Decision> {
-        Box::pin(Store::refund(self, bucket, cost, taken))
     }
 }

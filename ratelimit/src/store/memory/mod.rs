@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use self::shard::Shard;
 use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, bucket::BucketKey};
 use crate::{
-    algorithm::Decision,
+    algorithm::{Decision, State},
     clock::{Clock, MonotonicClock},
 };
 
@@ -147,6 +147,13 @@ impl MemoryStore {
         let place = self.place(bucket);
         let now = self.clock.now_micros();
         lock(&self.shards[place.shard]).refund(&place, bucket, cost, taken.at_micros, now)
+    }
+
+    /// Has a bucket begin with this state, if it does not have less left already.
+    pub(crate) fn begin(&self, bucket: &Bucket, state: State) {
+        let place = self.place(bucket);
+        let now = self.clock.now_micros();
+        lock(&self.shards[place.shard]).begin(&place, bucket, state, now);
     }
 
     fn place(&self, bucket: &Bucket) -> Place {

@@ -102,6 +102,22 @@ impl Shard {
         }
     }
 
+    /// Has the bucket begin with this state; one that there is loses what it has more.
+    pub(super) fn begin(&mut self, at: &Place, bucket: &Bucket, state: State, now: u64) {
+        let quota = bucket.quota();
+        let Some(entry) = self.known(at) else {
+            self.add(at, Entry { state, quota }, now);
+            return;
+        };
+        if entry.expires_at() <= now {
+            entry.state = state;
+            return;
+        }
+        let left = |state: &State| state.peek(&quota, 0, now).remaining;
+        let excess = left(&entry.state).saturating_sub(left(&state));
+        entry.state.charge(&quota, excess, now);
+    }
+
     fn known(&mut self, at: &Place) -> Option<&mut Entry> {
         let entries = self.entries.raw_entry_mut_v1();
         match entries.from_hash(at.hash, |other| *other == at.key) {

@@ -13,9 +13,12 @@ mod tiers;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use redis::Value;
+use tokio::time::Instant;
+
 pub use self::{connection::ConnectError, tiers::RedisTiers};
 use self::{connection::Connections, run::Run, scripts::Scripts};
-use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError};
+use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, breaker::Breaker};
 use crate::{algorithm::Decision, clock::Clock};
 
 /// Keeps the state of buckets in Redis (6.2 or newer) or Valkey, shared by all processes.
@@ -36,7 +39,9 @@ use crate::{algorithm::Decision, clock::Clock};
 pub struct RedisStore {
     connections: Arc<Connections>,
     scripts: Arc<Scripts>,
+    breaker: Breaker,
     prefix: Arc<str>,
+    timeout: Duration,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -77,7 +82,7 @@ impl RedisStore {
     /// The tiers of API keys, read through the same connections. It is what a limiter with this
     /// store asks if it is given no other resolver.
     pub fn tiers(&self) -> RedisTiers {
-        RedisTiers::new(self.connections.clone())
+        RedisTiers::new(self.connections.clone(), self.breaker.clone())
     }
 }
 
@@ -136,10 +141,18 @@ impl RedisStoreBuilder {
         .await?;
         let scripts = Scripts::new();
         scripts.load(&connections).await?;
+        let connections = Arc::new(connections);
+        let prefix: Arc<str> = self.prefix.into();
+        let breaker = {
+            let (connections, prefix) = (connections.clone(), prefix.clone());
+            Breaker::new(move || probe(connections.clone(), prefix.clone()))
+        };
         Ok(RedisStore {
-            connections: Arc::new(connections),
+            connections,
             scripts: Arc::new(scripts),
-            prefix: self.prefix.into(),
+            breaker,
+            prefix,
+            timeout: self.timeout,
             clock: self.clock,
         })
     }
@@ -163,11 +176,13 @@ impl RedisStoreBuilder {
 }
 
 impl RedisStore {
-    fn run(&self) -> Run<'_> {
+    fn run(&self, deadline: Instant) -> Run<'_> {
         Run {
             scripts: &self.scripts,
             connections: &self.connections,
+            breaker: &self.breaker,
             prefix: &self.prefix,
+            deadline,
             now: self.clock.as_ref().map(Clock::now_micros),
         }
     }
@@ -176,29 +191,53 @@ impl RedisStore {
         self.clock.clone()
     }
 
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
     /// Of several buckets, with no detour for one.
-    pub(crate) async fn decide(&self, charges: &[Charge]) -> Result<Decisions, StoreError> {
+    pub(crate) async fn decide(
+        &self,
+        charges: &[Charge],
+        deadline: Instant,
+    ) -> Result<Decisions, StoreError> {
         match charges {
             [Charge { bucket, cost, .. }] => {
-                let decision = self.run().check(bucket, *cost).await?;
+                let decision = self.run(deadline).check(bucket, *cost).await?;
                 Ok(Decisions::from_buf([decision]))
             }
-            several => self.run().check_all(several).await,
+            several => self.run(deadline).check_all(several).await,
         }
     }
 }
 
+/// Writes, as a check does: a server that answers may still be one that takes no writes, a replica
+/// or one that has run out of memory.
+async fn probe(connections: Arc<Connections>, prefix: Arc<str>) -> Result<(), StoreError> {
+    let mut write = redis::cmd("SET");
+    write
+        .arg(format!("{prefix}probe"))
+        .arg("")
+        .arg("PX")
+        .arg(1000);
+    let answer = connections
+        .send(&write)
+        .await
+        .and_then(Value::extract_error);
+    answer.map(drop).map_err(|error| connections.failed(&error))
+}
+
 impl Store for RedisStore {
     async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
-        Ok(self.decide(charges).await?.into_vec())
+        Ok(self.decide(charges, self.deadline()).await?.into_vec())
     }
 
     async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        self.run().check(bucket, cost).await
+        self.run(self.deadline()).check(bucket, cost).await
     }
 
     async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        self.run().charge(bucket, cost).await
+        self.run(self.deadline()).charge(bucket, cost).await
     }
 
     async fn refund(
@@ -207,7 +246,17 @@ impl Store for RedisStore {
         cost: u32,
         taken: &Decision,
     ) -> Result<Decision, StoreError> {
-        self.run().refund(bucket, cost, taken.at_micros).await
+        self.run(self.deadline())
+            .refund(bucket, cost, taken.at_micros)
+            .await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        probe(self.connections.clone(), self.prefix.clone()).await
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     fn erase(self) -> AnyStore {

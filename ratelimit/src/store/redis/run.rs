@@ -1,16 +1,17 @@
 //! From a question to a script's call, and from its reply to a decision.
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
-    connection::Connections,
+    connection::{Connections, reason},
     reply::{Found, agreed, decisions},
     scripts::{Scripts, Source},
 };
 use crate::{
     algorithm::{Decision, token_bucket},
     policy::{Algorithm, TICKS_PER_MICRO},
-    store::{Bucket, Charge, Decisions, StoreError},
+    store::{Bucket, Charge, Decisions, StoreError, breaker::Breaker},
 };
 
 /// One run of a script, with what it needs beside its buckets.
@@ -18,6 +19,9 @@ use crate::{
 pub(super) struct Run<'a> {
     pub(super) scripts: &'a Scripts,
     pub(super) connections: &'a Connections,
+    pub(super) breaker: &'a Breaker,
+    /// Until when the answer may be waited for.
+    pub(super) deadline: Instant,
     pub(super) prefix: &'a str,
     /// `None` for the server's own time.
     pub(super) now: Option<u64>,
@@ -112,15 +116,39 @@ impl Run<'_> {
         source: &Source,
         call: impl Fn(&str, &str) -> Cmd,
     ) -> Result<T, StoreError> {
-        let sent = send(self.connections, &call("EVALSHA", &source.sha1)).await;
-        let answer = match sent {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                send(self.connections, &call("EVAL", &source.text)).await
-            }
-            sent => sent,
+        self.breaker.ask(self.answer(source, call)).await
+    }
+
+    async fn answer<T: redis::FromRedisValue>(
+        self,
+        source: &Source,
+        call: impl Fn(&str, &str) -> Cmd,
+    ) -> Result<T, StoreError> {
+        // What is sent may be charged, also where nobody waits for the answer any more.
+        if self.deadline <= Instant::now() {
+            return Err(StoreError::new(NO_TIME_LEFT));
         }
-        .map_err(|error| self.connections.failed(&error))?;
+        let sent = async {
+            match send(self.connections, &call("EVALSHA", &source.sha1)).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    send(self.connections, &call("EVAL", &source.text)).await
+                }
+                sent => sent,
+            }
+        };
+        let answer = timeout_at(self.deadline, sent)
+            .await
+            .map_err(|_| StoreError::new(NO_TIME_LEFT))?
+            .map_err(|error| self.failed(&error))?;
         redis::from_redis_value(answer).map_err(|_| not_the_scripts())
+    }
+
+    fn failed(&self, error: &RedisError) -> StoreError {
+        if error.code() == Some("WRONGTYPE") {
+            StoreError::of_one_bucket(reason(error))
+        } else {
+            self.connections.failed(error)
+        }
     }
 
     fn key(&self, bucket: &Bucket) -> String {
@@ -142,8 +170,10 @@ async fn send(connections: &Connections, command: &Cmd) -> Result<Value, RedisEr
         .and_then(Value::extract_error)
 }
 
+const NO_TIME_LEFT: &str = "no answer from Redis in time";
+
 fn not_the_scripts() -> StoreError {
-    StoreError::new("Redis gave an answer that is not the script's")
+    StoreError::of_one_bucket("Redis gave an answer that is not the script's")
 }
 
 /// What an algorithm asks for, as it is in `ARGV`.

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 use redis::{Value, from_redis_value, pipe};
 
 use super::connection::Connections;
-use crate::client::{ApiKey, KnownKey, ResolveError, TierResolver};
+use crate::{
+    client::{ApiKey, KnownKey, ResolveError, TierResolver},
+    store::{StoreError, breaker::Breaker},
+};
 
 /// Reads the tier of an API key from Redis: `HSET api_key:k-alice tier pro` puts the key `k-alice`
 /// on the tier `pro`.
@@ -15,26 +18,44 @@ use crate::client::{ApiKey, KnownKey, ResolveError, TierResolver};
 #[derive(Clone)]
 pub struct RedisTiers {
     connections: Arc<Connections>,
+    breaker: Breaker,
 }
 
 impl RedisTiers {
-    pub(super) fn new(connections: Arc<Connections>) -> Self {
-        Self { connections }
+    pub(super) fn new(connections: Arc<Connections>, breaker: Breaker) -> Self {
+        Self {
+            connections,
+            breaker,
+        }
+    }
+
+    /// The field `tier`, and whether there is such a key at all.
+    async fn look_up(&self, name: &[u8]) -> Result<(Option<Vec<u8>>, bool), StoreError> {
+        let mut lookup = pipe();
+        lookup.hget(name, "tier").exists(name);
+        self.connections
+            .send_all(&lookup)
+            .await
+            .and_then(|answers| Value::Array(answers).extract_error())
+            .and_then(|answers| Ok(from_redis_value(answers)?))
+            .map_err(|error| match error.code() {
+                Some("WRONGTYPE") => StoreError::of_one_bucket("an API key's entry is no hash"),
+                _ => self.connections.failed(&error),
+            })
     }
 }
 
 impl TierResolver for RedisTiers {
     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
         let name = [b"api_key:", key.as_bytes()].concat();
-        let mut lookup = pipe();
-        lookup.hget(&name, "tier").exists(&name);
-        let (tier, exists): (Option<Vec<u8>>, bool) = self
-            .connections
-            .send_all(&lookup)
-            .await
-            .and_then(|answers| Value::Array(answers).extract_error())
-            .and_then(|answers| Ok(from_redis_value(answers)?))
-            .map_err(|error| ResolveError::new(self.connections.failed(&error)))?;
+        let answer = self.breaker.ask(self.look_up(&name)).await;
+        let (tier, exists) = answer.map_err(|error| {
+            if error.is_of_one_bucket() {
+                ResolveError::new(error)
+            } else {
+                ResolveError::said_already(error)
+            }
+        })?;
         // A tier that is no text is none that a policy declares.
         Ok(match tier {
             Some(tier) => Some(KnownKey::on_tier(String::from_utf8_lossy(&tier))),
@@ -48,6 +69,6 @@ impl fmt::Debug for RedisTiers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisTiers")
             .field("server", &self.connections.server())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,180 @@
+//! The store of a limiter, whichever it is.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout_at};
+
+#[cfg(feature = "redis")]
+use super::redis::RedisStore;
+use super::{Bucket, Charge, Decisions, MemoryStore, Store, StoreError, breaker::Breaker};
+use crate::{algorithm::Decision, clock::Clock};
+
+/// The store of a limiter. The stores of this crate are known to the compiler, so that a check
+/// with them allocates no future.
+#[doc(hidden)]
+pub enum AnyStore {
+    Memory(MemoryStore),
+    #[cfg(feature = "redis")]
+    Redis(RedisStore),
+    Custom(CustomStore),
+}
+
+/// A store of the application's own: asked for no longer than it says, and not during an outage.
+pub struct CustomStore {
+    store: Arc<dyn DynStore>,
+    breaker: Breaker,
+}
+
+impl CustomStore {
+    pub(super) fn new(store: impl Store) -> Self {
+        let store: Arc<dyn DynStore> = Arc::new(store);
+        let probed = store.clone();
+        let breaker = Breaker::new(move || {
+            let store = probed.clone();
+            async move { in_time(Instant::now() + store.timeout(), store.probe()).await }
+        });
+        Self { store, breaker }
+    }
+
+    async fn ask<T>(
+        &self,
+        deadline: Instant,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.breaker.ask(in_time(deadline, question)).await
+    }
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout_at(deadline, answer)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::new("no answer in time")))
+}
+
+impl AnyStore {
+    /// The clock that it counts in, if it is not one of its own.
+    pub(crate) fn clock(&self) -> Option<Arc<dyn Clock>> {
+        match self {
+            Self::Memory(store) => Some(store.clock()),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.clock(),
+            Self::Custom(_) => None,
+        }
+    }
+
+    /// How long it may be waited for.
+    pub(crate) fn timeout(&self) -> Duration {
+        match self {
+            Self::Memory(store) => Store::timeout(store),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Store::timeout(store),
+            Self::Custom(custom) => custom.store.timeout(),
+        }
+    }
+
+    pub(crate) async fn check_all(
+        &self,
+        charges: &[Charge],
+        deadline: Instant,
+    ) -> Result<Decisions, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.decide(charges)),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.decide(charges, deadline).await,
+            Self::Custom(custom) => {
+                let decisions = custom
+                    .ask(deadline, custom.store.check_all(charges))
+                    .await?;
+                let decisions = Decisions::from(decisions);
+                if decisions.len() == charges.len() {
+                    Ok(decisions)
+                } else {
+                    Err(StoreError::new("there is not one decision for each charge"))
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.take(bucket, cost)),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Store::charge(store, bucket, cost).await,
+            Self::Custom(custom) => {
+                let deadline = Instant::now() + custom.store.timeout();
+                custom
+                    .ask(deadline, custom.store.charge(bucket, cost))
+                    .await
+            }
+        }
+    }
+
+    pub(crate) async fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+    ) -> Result<Decision, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.give_back(bucket, cost, taken)),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Store::refund(store, bucket, cost, taken).await,
+            Self::Custom(custom) => {
+                let deadline = Instant::now() + custom.store.timeout();
+                let given_back = custom.store.refund(bucket, cost, taken);
+                custom.ask(deadline, given_back).await
+            }
+        }
+    }
+}
+
+/// The answer of a [`Store`] as an object.
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// [`Store`] as an object.
+trait DynStore: Send + Sync {
+    fn check_all<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Vec<Decision>>;
+
+    fn charge<'a>(&'a self, bucket: &'a Bucket, cost: u32) -> Answer<'a, Decision>;
+
+    fn refund<'a>(
+        &'a self,
+        bucket: &'a Bucket,
+        cost: u32,
+        taken: &'a Decision,
+    ) -> Answer<'a, Decision>;
+
+    fn probe(&self) -> Answer<'_, ()>;
+
+    fn timeout(&self) -> Duration;
+}
+
+impl<S: Store> DynStore for S {
+    fn check_all<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Vec<Decision>> {
+        Box::pin(Store::check_all(self, charges))
+    }
+
+    fn charge<'a>(&'a self, bucket: &'a Bucket, cost: u32) -> Answer<'a, Decision> {
+        Box::pin(Store::charge(self, bucket, cost))
+    }
+
+    fn refund<'a>(
+        &'a self,
+        bucket: &'a Bucket,
+        cost: u32,
+        taken: &'a Decision,
+    ) -> Answer<'a, Decision> {
+        Box::pin(Store::refund(self, bucket, cost, taken))
+    }
+
+    fn probe(&self) -> Answer<'_, ()> {
+        Box::pin(Store::probe(self))
+    }
+
+    fn timeout(&self) -> Duration {
+        Store::timeout(self)
+    }
+}

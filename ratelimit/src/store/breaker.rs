@@ -1,0 +1,227 @@
+//! The circuit breaker before a store that may be slow or gone.
+//!
+//! After a few failures in a row nobody asks the store any more, so that an outage costs requests
+//! nothing; a task of its own finds out when the store can be asked again. (The pattern is Michael
+//! Nygard's, in *Release It!*; here the half-open state is a probe that no request waits for.)
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+use super::StoreError;
+
+/// So many failures in a row are an outage. One is not: a connection may just have been lost.
+const FAILURES: u32 = 3;
+
+/// The time between two probes.
+const PAUSE: Duration = Duration::from_millis(500);
+
+type Probe = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+/// Its clones are the same breaker.
+#[derive(Clone)]
+pub(crate) struct Breaker(Arc<Inner>);
+
+struct Inner {
+    failures: AtomicU32,
+    is_open: AtomicBool,
+    probe: Box<dyn Fn() -> Probe + Send + Sync>,
+}
+
+impl Breaker {
+    /// A closed breaker. The probe asks the store as checks do.
+    pub(crate) fn new<F>(probe: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
+        Self(Arc::new(Inner {
+            failures: AtomicU32::new(0),
+            is_open: AtomicBool::new(false),
+            probe: Box::new(move || Box::pin(probe())),
+        }))
+    }
+
+    /// The answer to a question, which is not asked during an outage.
+    pub(crate) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        if self.0.is_open.load(Ordering::Relaxed) {
+            return Err(StoreError::not_asked());
+        }
+        let answer = question.await;
+        match &answer {
+            Err(error) if error.is_outage() => self.failed(error),
+            _ => self.answered(),
+        }
+        answer
+    }
+
+    fn answered(&self) {
+        // Read first: what is 0 already must not cost every check a write.
+        if self.0.failures.load(Ordering::Relaxed) != 0 {
+            self.0.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn failed(&self, error: &StoreError) {
+        if self.0.failures.fetch_add(1, Ordering::Relaxed) + 1 < FAILURES {
+            return;
+        }
+        // Without a runtime nobody could find out when the outage is over.
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if self.0.is_open.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::error!(
+            "{error}; until a probe gets an answer nobody asks it, and limits are kept as on_store_error says"
+        );
+        #[cfg(feature = "metrics")]
+        {
+            metrics::counter!("ratelimit_store_outages_total").increment(1);
+            metrics::gauge!("ratelimit_store_up").set(0.0);
+        }
+        runtime.spawn(probe_until_answered(Outage(Arc::downgrade(&self.0))));
+    }
+}
+
+/// An open breaker, which closes at the latest when this is dropped: the runtime that probes may
+/// end before the store's other users do.
+struct Outage(Weak<Inner>);
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        if let Some(breaker) = self.0.upgrade() {
+            breaker.failures.store(0, Ordering::Relaxed);
+            breaker.is_open.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Ends with the outage, or when the store has no users any more.
+async fn probe_until_answered(outage: Outage) {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        let Some(breaker) = outage.0.upgrade() else {
+            return;
+        };
+        if (breaker.probe)().await.is_ok() {
+            tracing::info!("the store of the rate limits answers again");
+            #[cfg(feature = "metrics")]
+            metrics::gauge!("ratelimit_store_up").set(1.0);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    /// A breaker whose probes say what this says, and how many there were.
+    fn breaker(answers: &Arc<AtomicBool>) -> (Breaker, Arc<AtomicU32>) {
+        let probes = Arc::new(AtomicU32::new(0));
+        let (answers, counter) = (answers.clone(), probes.clone());
+        let breaker = Breaker::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let answers = answers.load(Ordering::Relaxed);
+            ready(answers.then_some(()).ok_or_else(|| StoreError::new("gone")))
+        });
+        (breaker, probes)
+    }
+
+    async fn fail(breaker: &Breaker) {
+        let answer = breaker.ask(ready(Err::<(), _>(StoreError::new("gone"))));
+        assert!(answer.await.is_err());
+    }
+
+    async fn is_asked(breaker: &Breaker) -> bool {
+        breaker.ask(ready(Ok(()))).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_failures_in_a_row_open_it_and_a_probe_closes_it() {
+        let answers = Arc::new(AtomicBool::new(false));
+        let (breaker, probes) = breaker(&answers);
+        for _ in 0..10 {
+            // Never so many in a row.
+            fail(&breaker).await;
+            fail(&breaker).await;
+            assert!(is_asked(&breaker).await);
+        }
+        for _ in 0..FAILURES {
+            fail(&breaker).await;
+        }
+        let asked = breaker.ask(pending::<Result<(), StoreError>>()).await;
+        assert!(asked.is_err(), "nobody waits during an outage");
+
+        tokio::time::sleep(10 * PAUSE + PAUSE / 2).await;
+        assert!(!is_asked(&breaker).await, "the probes have had no answer");
+        assert_eq!(probes.load(Ordering::Relaxed), 10);
+        answers.store(true, Ordering::Relaxed);
+        tokio::time::sleep(PAUSE).await;
+        assert!(is_asked(&breaker).await);
+        tokio::time::sleep(10 * PAUSE).await;
+        assert_eq!(
+            probes.load(Ordering::Relaxed),
+            11,
+            "one has, and is the last"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_with_one_bucket_is_no_outage() {
+        let (breaker, _) = breaker(&Arc::default());
+        for _ in 0..10 * FAILURES {
+            let error = StoreError::of_one_bucket("a list, not a bucket");
+            let answer = breaker.ask(ready(Err::<(), _>(error)));
+            assert!(answer.await.is_err());
+        }
+        assert!(is_asked(&breaker).await);
+    }
+
+    #[test]
+    fn it_closes_with_the_runtime_that_probes() {
+        let (breaker, _) = breaker(&Arc::default());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            for _ in 0..FAILURES {
+                fail(&breaker).await;
+            }
+            assert!(!is_asked(&breaker).await);
+        });
+        drop(runtime);
+        let another = tokio::runtime::Builder::new_current_thread().build();
+        another.expect("a runtime").block_on(async {
+            assert!(is_asked(&breaker).await, "or it would be open for ever");
+        });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_task_that_probes_ends_with_the_store() {
+        let (breaker, _) = breaker(&Arc::default());
+        for _ in 0..FAILURES {
+            fail(&breaker).await;
+        }
+        let tasks = || Handle::current().metrics().num_alive_tasks();
+        assert_eq!(tasks(), 1);
+        drop(breaker);
+        tokio::time::sleep(2 * PAUSE).await;
+        assert_eq!(tasks(), 0);
+    }
+}
