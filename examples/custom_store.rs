@@ -79,6 +79,10 @@ impl Store for OneBigLock {
             state(states, bucket, now).refund(&bucket.quota(), cost, taken.at_micros, now)
         })
     }
+
+    async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        self.with(|states, _| drop(states.remove(bucket)))
+    }
 }
 
 /// The state of a bucket, for which room is made if it is new.

@@ -107,6 +107,7 @@ pub use self::{
     },
     limiter::{
         AlreadyInstalled, BuildError, Builder, Caller, HeaderStyle, RateLimitStatus, RateLimiter,
+        SetTierError, Standing,
     },
     policy::{
         Algorithm, Key, KeyValue, OnStoreError, Policy, PolicyEntry, Quota, QuotaError, Tier,

@@ -1,5 +1,6 @@
 //! Annotated handlers over real HTTP: what a client gets to see.
 
+mod admin;
 mod answers;
 mod identity;
 mod limiters;

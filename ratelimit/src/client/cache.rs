@@ -106,6 +106,12 @@ impl TierCache {
         }
     }
 
+    /// Asks anew about a key the next time.
+    #[cfg(feature = "redis")]
+    pub(crate) fn forget(&self, key: &[u8]) {
+        self.entries.remove(key);
+    }
+
     /// Asks about a key whose answer is out of date. Meanwhile others go by the old one, and so do
     /// all while the resolver fails.
     async fn renew(&self, key: ApiKey<'_>, old: &Entry) -> Option<KnownCaller> {

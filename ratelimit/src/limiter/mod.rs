@@ -1,6 +1,7 @@
 //! The limiter: from a request and a policy to a decision.
 
 mod account;
+mod admin;
 mod builder;
 mod caller;
 mod decide;
@@ -21,6 +22,7 @@ use tokio::time::timeout_at;
 pub(crate) use self::account::{Account, Verdict};
 use self::{account::Accounts, known::Known, notice::Notice, shadow::ShadowLog, wait::Queue};
 pub use self::{
+    admin::{SetTierError, Standing},
     builder::{BuildError, Builder},
     caller::Caller,
     global::AlreadyInstalled,

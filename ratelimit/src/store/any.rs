@@ -129,6 +129,21 @@ impl AnyStore {
             }
         }
     }
+
+    pub(crate) async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(store) => {
+                store.forget(bucket);
+                Ok(())
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Store::reset(store, bucket).await,
+            Self::Custom(custom) => {
+                let deadline = Instant::now() + custom.store.timeout();
+                custom.ask(deadline, custom.store.reset(bucket)).await
+            }
+        }
+    }
 }
 
 /// The answer of a [`Store`] as an object.
@@ -146,6 +161,8 @@ trait DynStore: Send + Sync {
         cost: u32,
         taken: &'a Decision,
     ) -> Answer<'a, Decision>;
+
+    fn reset<'a>(&'a self, bucket: &'a Bucket) -> Answer<'a, ()>;
 
     fn probe(&self) -> Answer<'_, ()>;
 
@@ -168,6 +185,10 @@ impl<S: Store> DynStore for S {
         taken: &'a Decision,
     ) -> Answer<'a, Decision> {
         Box::pin(Store::refund(self, bucket, cost, taken))
+    }
+
+    fn reset<'a>(&'a self, bucket: &'a Bucket) -> Answer<'a, ()> {
+        Box::pin(Store::reset(self, bucket))
     }
 
     fn probe(&self) -> Answer<'_, ()> {

@@ -87,6 +87,10 @@ pub(crate) type Decisions = SmallVec<[Decision; 1]>;
 ///             state(states, bucket).refund(&bucket.quota(), cost, taken.at_micros, now)
 ///         })
 ///     }
+///
+///     async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+///         self.with(|states, _| drop(states.remove(bucket)))
+///     }
 /// }
 ///
 /// let store = OneBigLock { start: Instant::now(), states: Mutex::default() };
@@ -161,6 +165,13 @@ pub trait Store: Send + Sync + 'static {
         taken: &Decision,
     ) -> impl Future<Output = Result<Decision, StoreError>> + Send;
 
+    /// Gives the bucket its whole quota back: forgets its state.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked, or did not answer in time.
+    fn reset(&self, bucket: &Bucket) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Whether the store can be asked again, after it could not: asked twice a second during an
     /// outage. It should do what a check does.
     ///
@@ -208,6 +219,10 @@ impl<S: Store> Store for Arc<S> {
         taken: &Decision,
     ) -> Result<Decision, StoreError> {
         (**self).refund(bucket, cost, taken).await
+    }
+
+    async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        (**self).reset(bucket).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -156,6 +156,12 @@ impl MemoryStore {
         lock(&self.shards[place.shard]).begin(&place, bucket, state, now);
     }
 
+    /// Forgets a bucket: it is full.
+    pub(crate) fn forget(&self, bucket: &Bucket) {
+        let place = self.place(bucket);
+        lock(&self.shards[place.shard]).forget(&place);
+    }
+
     fn place(&self, bucket: &Bucket) -> Place {
         let key = bucket.key();
         let hash = self.hasher.hash_one(key);
@@ -206,6 +212,11 @@ impl Store for MemoryStore {
         taken: &Decision,
     ) -> Result<Decision, StoreError> {
         Ok(self.give_back(bucket, cost, taken))
+    }
+
+    async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        self.forget(bucket);
+        Ok(())
     }
 
     fn erase(self) -> AnyStore {

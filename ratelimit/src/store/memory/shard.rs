@@ -118,6 +118,13 @@ impl Shard {
         entry.state.charge(&quota, excess, now);
     }
 
+    pub(super) fn forget(&mut self, at: &Place) {
+        let entries = self.entries.raw_entry_mut_v1();
+        if let RawEntryMut::Occupied(known) = entries.from_hash(at.hash, |other| *other == at.key) {
+            known.swap_remove();
+        }
+    }
+
     fn known(&mut self, at: &Place) -> Option<&mut Entry> {
         let entries = self.entries.raw_entry_mut_v1();
         match entries.from_hash(at.hash, |other| *other == at.key) {

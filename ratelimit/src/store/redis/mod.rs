@@ -251,6 +251,10 @@ impl Store for RedisStore {
             .await
     }
 
+    async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        self.run(self.deadline()).reset(bucket).await
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         probe(self.connections.clone(), self.prefix.clone()).await
     }

@@ -62,6 +62,14 @@ impl Run<'_> {
         Ok(found.check(&bucket.quota(), 0))
     }
 
+    /// Forgets a bucket.
+    pub(super) async fn reset(self, bucket: &Bucket) -> Result<(), StoreError> {
+        let mut forget = redis::cmd("UNLINK");
+        forget.arg(self.key(bucket));
+        let forgotten = self.in_time(send(self.connections, &forget));
+        self.breaker.ask(forgotten).await.map(drop)
+    }
+
     /// One check of several buckets, in one round trip.
     pub(super) async fn check_all(self, charges: &[Charge]) -> Result<Decisions, StoreError> {
         let call = |name: &str, script: &str| {
@@ -136,11 +144,18 @@ impl Run<'_> {
                 sent => sent,
             }
         };
-        let answer = timeout_at(self.deadline, sent)
+        let answer = self.in_time(sent).await?;
+        redis::from_redis_value(answer).map_err(|_| not_the_scripts())
+    }
+
+    async fn in_time(
+        self,
+        answer: impl Future<Output = Result<Value, RedisError>>,
+    ) -> Result<Value, StoreError> {
+        timeout_at(self.deadline, answer)
             .await
             .map_err(|_| StoreError::new(NO_TIME_LEFT))?
-            .map_err(|error| self.failed(&error))?;
-        redis::from_redis_value(answer).map_err(|_| not_the_scripts())
+            .map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &RedisError) -> StoreError {

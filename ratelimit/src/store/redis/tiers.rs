@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use redis::{Value, from_redis_value, pipe};
+use redis::{RedisError, Value, from_redis_value, pipe};
 
 use super::connection::Connections;
 use crate::{
@@ -29,6 +29,21 @@ impl RedisTiers {
         }
     }
 
+    /// Puts a key on a tier, or makes it unknown.
+    pub(crate) async fn set(&self, key: &str, tier: Option<&str>) -> Result<(), StoreError> {
+        let name = name(key.as_bytes());
+        let command = match tier {
+            Some(tier) => redis::Cmd::hset(name, "tier", tier),
+            None => redis::Cmd::unlink(name),
+        };
+        let done = async {
+            let answer = self.connections.send(&command).await;
+            let answer = answer.and_then(Value::extract_error);
+            answer.map(drop).map_err(|error| self.failed(&error))
+        };
+        self.breaker.ask(done).await
+    }
+
     /// The field `tier`, and whether there is such a key at all.
     async fn look_up(&self, name: &[u8]) -> Result<(Option<Vec<u8>>, bool), StoreError> {
         let mut lookup = pipe();
@@ -38,17 +53,24 @@ impl RedisTiers {
             .await
             .and_then(|answers| Value::Array(answers).extract_error())
             .and_then(|answers| Ok(from_redis_value(answers)?))
-            .map_err(|error| match error.code() {
-                Some("WRONGTYPE") => StoreError::of_one_bucket("an API key's entry is no hash"),
-                _ => self.connections.failed(&error),
-            })
+            .map_err(|error| self.failed(&error))
     }
+
+    fn failed(&self, error: &RedisError) -> StoreError {
+        match error.code() {
+            Some("WRONGTYPE") => StoreError::of_one_bucket("an API key's entry is no hash"),
+            _ => self.connections.failed(error),
+        }
+    }
+}
+
+fn name(key: &[u8]) -> Vec<u8> {
+    [b"api_key:", key].concat()
 }
 
 impl TierResolver for RedisTiers {
     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
-        let name = [b"api_key:", key.as_bytes()].concat();
-        let answer = self.breaker.ask(self.look_up(&name)).await;
+        let answer = self.breaker.ask(self.look_up(&name(key.as_bytes()))).await;
         let (tier, exists) = answer.map_err(|error| {
             if error.is_of_one_bucket() {
                 ResolveError::new(error)

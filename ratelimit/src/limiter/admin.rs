@@ -1,0 +1,225 @@
+//! What an operator looks at and puts right, without consuming anything.
+
+use std::{collections::HashSet, time::Duration};
+
+use tokio::time::Instant;
+
+use super::RateLimiter;
+use crate::{
+    algorithm::Decision,
+    client::ClientId,
+    policy::{Policy, PolicyEntry, Tier, policies},
+    store::{Bucket, Charge, StoreError},
+};
+
+/// How one bucket stands; see [`RateLimiter::peek`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Whose account it is, under which policy and tier.
+    pub bucket: Bucket,
+    /// How many requests of cost 1 would be admitted right now.
+    pub remaining: u32,
+    /// How long until the whole quota is available again.
+    pub reset_after: Duration,
+}
+
+/// Why the tier of an API key could not be set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetTierError {
+    /// Tiers come from elsewhere, where they are to be set.
+    #[error(
+        "the tiers of this limiter's API keys are not in its store: set them where its tier_resolver or its table has them from"
+    )]
+    NotInStore,
+    /// A key that no request can carry.
+    #[error("an API key is 1 to {} bytes long", crate::LONGEST_API_KEY)]
+    NoApiKey,
+    /// No policy of the program declares the tier.
+    #[error("no policy declares the tier {tier:?}; those there are: {declared}")]
+    NoSuchTier {
+        /// The tier.
+        tier: String,
+        /// Those there are.
+        declared: String,
+    },
+    /// The store cannot be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RateLimiter {
+    /// How a bucket stands. Nothing is taken from it.
+    ///
+    /// ```
+    /// use axum::http::Request;
+    /// use ratelimit::{Algorithm, Bucket, Caller, ClientId, Policy, Quota, RateLimiter, Tier};
+    ///
+    /// static LOGIN: Policy = Policy::new(
+    ///     "login",
+    ///     Algorithm::FixedWindow,
+    ///     &[Tier::new("default", Quota::per_minute(1))],
+    /// );
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let limiter = RateLimiter::default();
+    /// let (parts, _) = Request::new(()).into_parts();
+    /// let caller = Caller::new(&parts).with_peer(Some([203, 0, 113, 7].into()));
+    /// limiter.check(&LOGIN, caller).await;
+    ///
+    /// let client = ClientId::ip([203, 0, 113, 7].into());
+    /// if let Some(bucket) = Bucket::new(&LOGIN, LOGIN.default_tier(), client) {
+    ///     assert_eq!(limiter.peek(&bucket).await?.remaining, 0);
+    ///     limiter.reset(&bucket).await?;
+    ///     assert!(limiter.check(&LOGIN, caller).await.is_allowed());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked.
+    pub async fn peek(&self, bucket: &Bucket) -> Result<Standing, StoreError> {
+        let found = self.look(&[*bucket]).await?;
+        let standing = found.into_iter().next();
+        standing.ok_or_else(|| StoreError::new("the store took no decision"))
+    }
+
+    /// The buckets of a client that are not full, under the policies of the program's handlers and
+    /// `policy!`s. Nothing is taken from them, and nobody else's are looked through.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked.
+    pub async fn buckets_of(&self, client: ClientId) -> Result<Vec<Standing>, StoreError> {
+        let mut all = HashSet::new();
+        for policy in all_policies() {
+            let buckets = policy
+                .tiers()
+                .iter()
+                .filter_map(|tier| Bucket::new(policy, tier, client));
+            all.extend(buckets);
+        }
+        let all: Vec<Bucket> = all.into_iter().collect();
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = self.look(&all).await?;
+        found.retain(|standing| !standing.reset_after.is_zero());
+        found.sort_by_key(|standing| standing.bucket.to_string());
+        Ok(found)
+    }
+
+    /// Gives a bucket its whole quota back.
+    ///
+    /// In this process the client is admitted at once. Another that has just turned it away may do
+    /// so again for a second.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked.
+    pub async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        self.0.store.reset(bucket).await?;
+        self.0.local.forget(bucket);
+        if let Some(known) = &self.0.known {
+            known.forget(bucket);
+        }
+        Ok(())
+    }
+
+    /// Gives a client the whole of all its quotas back, as [`reset`](Self::reset) does, and says
+    /// how they stood.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked.
+    pub async fn reset_client(&self, client: ClientId) -> Result<Vec<Standing>, StoreError> {
+        let found = self.buckets_of(client).await?;
+        for standing in &found {
+            self.reset(&standing.bucket).await?;
+        }
+        Ok(found)
+    }
+
+    /// Puts an API key on a tier, in the store that the tiers are read from; `None` makes it
+    /// unknown.
+    ///
+    /// In this process it counts at once; others go by what they know for as long as
+    /// [`tier_ttl`](crate::Builder::tier_ttl) says.
+    ///
+    /// # Errors
+    ///
+    /// The tiers come from elsewhere, no policy of the program declares this one, or the store
+    /// cannot be asked.
+    pub async fn set_tier(&self, api_key: &str, tier: Option<&str>) -> Result<(), SetTierError> {
+        if api_key.is_empty() || api_key.len() > crate::LONGEST_API_KEY {
+            return Err(SetTierError::NoApiKey);
+        }
+        if let Some(tier) = tier {
+            is_declared(tier)?;
+        }
+        self.write_tier(api_key, tier).await
+    }
+
+    #[cfg(feature = "redis")]
+    async fn write_tier(&self, api_key: &str, tier: Option<&str>) -> Result<(), SetTierError> {
+        use super::Tiers;
+        use crate::store::AnyStore;
+
+        let (Tiers::InStore(cache), AnyStore::Redis(redis)) = (&self.0.tiers, &self.0.store) else {
+            return Err(SetTierError::NotInStore);
+        };
+        redis.tiers().set(api_key, tier).await?;
+        cache.forget(api_key.as_bytes());
+        Ok(())
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[expect(
+        clippy::unused_async,
+        reason = "the same signature with and without Redis"
+    )]
+    async fn write_tier(&self, _: &str, _: Option<&str>) -> Result<(), SetTierError> {
+        Err(SetTierError::NotInStore)
+    }
+
+    async fn look(&self, buckets: &[Bucket]) -> Result<Vec<Standing>, StoreError> {
+        let look = |&bucket: &Bucket| Charge {
+            bucket,
+            cost: 0,
+            enforced: true,
+        };
+        let charges: Vec<Charge> = buckets.iter().map(look).collect();
+        let deadline = Instant::now() + self.0.store.timeout();
+        let decisions = self.0.store.check_all(&charges, deadline).await?;
+        let standing = |(&bucket, decision): (&Bucket, &Decision)| Standing {
+            bucket,
+            remaining: decision.remaining,
+            reset_after: decision.reset_after,
+        };
+        Ok(buckets.iter().zip(&decisions).map(standing).collect())
+    }
+}
+
+/// Those of all handlers, and those that are shared.
+fn all_policies() -> impl Iterator<Item = &'static Policy> {
+    policies().into_iter().flat_map(PolicyEntry::policies)
+}
+
+fn is_declared(tier: &str) -> Result<(), SetTierError> {
+    let mut declared: Vec<&str> = all_policies()
+        .flat_map(Policy::tiers)
+        .map(Tier::name)
+        .collect();
+    declared.sort_unstable();
+    declared.dedup();
+    if declared.contains(&tier) {
+        return Ok(());
+    }
+    Err(SetTierError::NoSuchTier {
+        tier: tier.to_owned(),
+        declared: declared.join(", "),
+    })
+}

@@ -1,0 +1,128 @@
+//! What an operator does: look at a client, let it in again, put a key on another tier.
+
+use std::{net::IpAddr, time::Duration};
+
+use axum::{Extension, Router, routing::get};
+use ratelimit::{ClientId, RateLimiter, RedisStore, SetTierError, Standing, rate_limit};
+use ratelimit_tests::{App, RedisServer};
+
+use crate::limiters;
+
+#[rate_limit(limit = 5, per = "1h", name = "admin one")]
+async fn one() {}
+
+#[rate_limit(limit = 7, per = "1h", algo = "token_bucket", name = "admin two")]
+#[rate_limit(limit = 100, per = "1d", algo = "fixed_window", name = "admin day")]
+async fn two() {}
+
+#[rate_limit(
+    tier_header = "X-API-Key",
+    free = 1,
+    pro = 100,
+    per = "1h",
+    name = "admin tiers"
+)]
+async fn tiers() {}
+
+async fn start(limiter: &RateLimiter) -> App {
+    let routes = Router::new()
+        .route("/one", get(one))
+        .route("/two", get(two))
+        .route("/tiers", get(tiers));
+    App::start(routes.layer(Extension(limiter.clone()))).await
+}
+
+fn client() -> ClientId {
+    ClientId::ip(IpAddr::from([127, 0, 0, 1]))
+}
+
+/// Policies and what is left under them.
+fn left(standings: &[Standing]) -> Vec<(&str, u32)> {
+    standings
+        .iter()
+        .map(|standing| (standing.bucket.policy().name(), standing.remaining))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_client_is_looked_at_without_a_charge_and_let_in_again() {
+    for (limiter, _clock) in limiters("admin").await {
+        let app = start(&limiter).await;
+        assert_eq!(limiter.buckets_of(client()).await.expect("a store"), []);
+        for _ in 0..6 {
+            app.status("/one").await;
+        }
+        assert_eq!(app.status("/one").await, 429);
+        assert_eq!(app.status("/two").await, 200);
+
+        let all = [("admin day", 99), ("admin one", 0), ("admin two", 6)];
+        for _ in 0..3 {
+            let found = limiter.buckets_of(client()).await.expect("a store");
+            assert_eq!(left(&found), all);
+            assert_eq!(found[1].reset_after, Duration::from_secs(3600));
+            let peeked = limiter.peek(&found[1].bucket).await.expect("a store");
+            assert_eq!(peeked, found[1]);
+        }
+        let other = ClientId::ip(IpAddr::from([127, 0, 0, 2]));
+        assert_eq!(limiter.buckets_of(other).await.expect("a store"), []);
+
+        let gone = limiter.reset_client(client()).await.expect("a store");
+        assert_eq!(left(&gone), all);
+        assert_eq!(limiter.buckets_of(client()).await.expect("a store"), []);
+        assert_eq!(app.status("/one").await, 200, "at once");
+    }
+}
+
+#[tokio::test]
+async fn another_process_lets_the_client_in_within_a_second_or_so() {
+    let server = RedisServer::start();
+    let mut limiters = Vec::new();
+    for _ in 0..2 {
+        let store = RedisStore::connect(&server.url()).await;
+        let builder = RateLimiter::builder().store(store.expect("a redis-server"));
+        limiters.push(builder.build().expect("nothing is wrong with it"));
+    }
+    let app = start(&limiters[0]).await;
+    for _ in 0..5 {
+        assert_eq!(app.status("/one").await, 200);
+    }
+    assert_eq!(app.status("/one").await, 429);
+    limiters[1].reset_client(client()).await.expect("a store");
+    let begin = std::time::Instant::now();
+    while app.status("/one").await != 200 {
+        assert!(
+            begin.elapsed() < Duration::from_secs(2),
+            "never asked again"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_put_on_a_tier_in_redis() {
+    let server = RedisServer::start();
+    let store = RedisStore::connect(&server.url()).await;
+    let builder = RateLimiter::builder().store(store.expect("a redis-server"));
+    let limiter = builder.build().expect("nothing is wrong with it");
+    let app = start(&limiter).await;
+    let limit = async || {
+        let request = app.get("/tiers").header("X-API-Key", "k-alice");
+        let answer = request.send().await.expect("an answer");
+        let limit = answer.headers()["x-ratelimit-limit"].to_str();
+        limit.expect("text").to_owned()
+    };
+    assert_eq!(limit().await, "1");
+    for (tier, expected) in [(Some("pro"), "100"), (Some("free"), "1"), (None, "1")] {
+        limiter.set_tier("k-alice", tier).await.expect("a store");
+        assert_eq!(limit().await, expected, "at once, and in this process");
+    }
+    let typo = limiter.set_tier("k-alice", Some("por")).await;
+    let typo = typo.expect_err("no such tier").to_string();
+    assert!(typo.contains("\"por\"") && typo.contains("free"), "{typo}");
+    assert!(typo.contains("pro"), "{typo}");
+    let empty = limiter.set_tier("", Some("pro")).await;
+    assert!(matches!(empty, Err(SetTierError::NoApiKey)));
+
+    let in_memory = RateLimiter::default();
+    let elsewhere = in_memory.set_tier("k-alice", Some("pro")).await;
+    assert!(matches!(elsewhere, Err(SetTierError::NotInStore)));
+}
