@@ -108,6 +108,8 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     fn client(header: ForwardedHeader, peer: &str, lines: &[&[u8]]) -> String {
@@ -204,5 +206,40 @@ mod tests {
         headers.insert("forwarded", HeaderValue::from_static("for=1.2.3.4"));
         let peer = "10.0.0.1".parse().expect("an address");
         assert_eq!(proxies.client_ip(peer, &headers), peer);
+    }
+
+    /// What a header line may hold: bytes of any kind, and pieces of what it should hold.
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        let byte = (0x20_u8..=0xff).prop_filter("a header value", |byte| *byte != 0x7f);
+        let piece = prop_oneof![
+            vec(byte, 0..40),
+            r#"(for=|;|"|,| |\[|:|::ffff:|10\.0\.0\.1|203\.0\.113\.[0-9]{1,3}|by=_x){1,12}"#
+                .prop_map(String::into_bytes),
+        ];
+        vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_client_sends_comes_before_what_the_proxy_appends(
+            sent in vec(line(), 0..4),
+            last in line(),
+        ) {
+            let cases = [
+                (ForwardedHeader::XForwardedFor, "203.0.113.200"),
+                (ForwardedHeader::Forwarded, "for=203.0.113.200;proto=https"),
+            ];
+            for (header, appended) in cases {
+                let mut sent = sent.clone();
+                // To the client's last line, as a proxy does it, or on a line of its own.
+                sent.push([&last, &b", "[..], appended.as_bytes()].concat());
+                let sent: Vec<&[u8]> = sent.iter().map(Vec::as_slice).collect();
+                prop_assert_eq!(client(header, "10.0.0.1", &sent), "203.0.113.200");
+                let own = [&sent[..sent.len() - 1], &[appended.as_bytes()]].concat();
+                prop_assert_eq!(client(header, "10.0.0.1", &own), "203.0.113.200");
+                // And from a peer that is not trusted it says nothing at all.
+                prop_assert_eq!(client(header, "198.51.100.9", &sent), "198.51.100.9");
+            }
+        }
     }
 }

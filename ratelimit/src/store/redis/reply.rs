@@ -95,6 +95,8 @@ pub(super) fn decisions(charges: &[Charge], answers: &[Vec<u64>]) -> Option<Deci
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::{
         client::ClientId,
@@ -134,5 +136,44 @@ mod tests {
         let bucket = Bucket::new(&POLICIES[2], &TIERS[0], ClientId::EVERYBODY).expect("limited");
         let found = Found::read(&bucket, &[1_000_000, 0, 0]);
         assert!(found.is_some_and(|found| found.check(&bucket.quota(), 1).allowed));
+    }
+
+    fn number() -> impl Strategy<Value = u64> {
+        let now = 1_700_000_000_000_000;
+        prop_oneof![
+            any::<u64>(),
+            0..10_u64,
+            now - 100_000_000..now + 100_000_000_u64,
+            Just(1 << 53),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_answered_nobody_is_told_more_than_the_limit(
+            answers in vec(vec(number(), 0..7), 0..4),
+            cost in prop_oneof![0..8_u32, any::<u32>()],
+        ) {
+            static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
+            static POLICIES: [Policy; 3] = [
+                Policy::new("tokens", Algorithm::TokenBucket, &TIERS),
+                Policy::new("sliding", Algorithm::SlidingWindow, &TIERS),
+                Policy::new("fixed", Algorithm::FixedWindow, &TIERS),
+            ];
+            let charge = |policy| Charge {
+                bucket: Bucket::new(policy, &TIERS[0], ClientId::EVERYBODY).expect("limited"),
+                cost,
+                enforced: true,
+            };
+            let charges = POLICIES.each_ref().map(charge);
+            for decision in decisions(&charges, &answers).into_iter().flatten() {
+                prop_assert!(decision.remaining <= 5);
+            }
+            for (charge, answer) in charges.iter().zip(&answers) {
+                if let Some(found) = Found::read(&charge.bucket, answer) {
+                    prop_assert!(found.charge(&charge.bucket.quota(), cost).remaining <= 5);
+                }
+            }
+        }
     }
 }
