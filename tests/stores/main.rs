@@ -1,5 +1,6 @@
 //! The stores: what every one of them promises, and what Redis makes of it.
 
+mod bounded;
 mod differential;
 mod exactness;
 mod redis_keys;
