@@ -79,7 +79,9 @@ impl RedisServer {
         redis::Client::open(self.url())
             .expect("a URL")
             .get_multiplexed_async_connection_with_config(
-                &redis::AsyncConnectionConfig::new().set_response_timeout(None),
+                &redis::AsyncConnectionConfig::new()
+                    .set_connection_timeout(None)
+                    .set_response_timeout(None),
             )
             .await
             .expect("it accepts connections")
