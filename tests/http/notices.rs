@@ -3,12 +3,12 @@
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{ManualClock, MemoryStore, RateLimiter, StaticTiers, rate_limit};
-use ratelimit_tests::App;
+use ratelimit::{ManualClock, MemoryStore, RateLimiter, RedisStore, StaticTiers, rate_limit};
+use ratelimit_tests::{App, RedisServer};
 use tracing::subscriber::DefaultGuard;
 
 use super::KEYS;
@@ -155,4 +155,69 @@ async fn a_complete_set_up_says_nothing() {
         assert_eq!(request.send().await.expect("an answer").status(), 200);
     }
     assert_eq!(log.lines(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_redis_that_keeps_nothing_on_disk_is_said_once() {
+    let (log, _guard) = Log::begin();
+    let server = RedisServer::start();
+    RedisStore::connect(&server.url())
+        .await
+        .expect("a redis-server");
+    let [line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(
+        line.contains("WARN") && line.contains("`appendonly yes`"),
+        "{line}"
+    );
+
+    let setting = ["SET", "appendonly", "yes"];
+    let _: () = redis::cmd("CONFIG")
+        .arg(&setting)
+        .query_async(&mut server.connection().await)
+        .await
+        .expect("it is set");
+    RedisStore::connect(&server.url())
+        .await
+        .expect("a redis-server");
+    assert_eq!(log.lines().len(), 1, "{:?}", log.lines());
+}
+
+#[tokio::test]
+async fn an_outage_is_said_when_it_begins_and_when_it_ends() {
+    let server = RedisServer::start();
+    let port = server.port();
+    let store = RedisStore::connect(&server.url()).await;
+    let limiter = RateLimiter::builder().store(store.expect("a redis-server"));
+    let app = App::start(router(limiter.build().expect("nothing is wrong with it"))).await;
+    assert_eq!(app.status("/").await, 200);
+
+    let (log, _guard) = Log::begin();
+    drop(server);
+    for _ in 0..50 {
+        assert_eq!(app.status("/").await, 200);
+    }
+    let [began] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(began.contains("ERROR"), "{began}");
+    assert!(began.contains(&format!("127.0.0.1:{port}")), "{began}");
+
+    let _server = RedisServer::start_on(port).expect("the port is free again");
+    let begin = Instant::now();
+    while log.lines().len() < 2 {
+        assert!(begin.elapsed() < Duration::from_secs(5), "never said");
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10 {
+        assert_eq!(app.status("/").await, 200);
+    }
+    let [_, ended] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(
+        ended.contains("INFO") && ended.contains("answers again"),
+        "{ended}"
+    );
 }

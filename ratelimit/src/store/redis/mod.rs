@@ -6,6 +6,7 @@
 //! clocks need not agree.
 
 mod connection;
+mod persistence;
 mod reply;
 mod run;
 mod scripts;
@@ -141,6 +142,7 @@ impl RedisStoreBuilder {
         .await?;
         let scripts = Scripts::new();
         scripts.load(&connections).await?;
+        persistence::warn_if_there_is_none(&connections).await;
         let connections = Arc::new(connections);
         let prefix: Arc<str> = self.prefix.into();
         let breaker = {
