@@ -24,7 +24,8 @@ const GUARD: &str = r#"
     # The program alone writes there, so that its end is seen.
     exec >&-
     read -r _
-    kill -9 "$program"
+    # It may have ended by itself.
+    kill -9 "$program" 2>/dev/null
     wait "$program" 2>/dev/null
     rm -rf "$directory"
 "#;

@@ -13,6 +13,16 @@ pub struct RedisServer {
     port: u16,
 }
 
+/// Writes files, given as name and content up to `--`, and becomes a redis-server.
+const WITH_FILES: &str = r#"
+    while [ "$1" != -- ]; do
+        printf %s "$2" >"$1"
+        shift 2
+    done
+    shift
+    exec redis-server "$@"
+"#;
+
 impl RedisServer {
     /// Starts a server and waits until it accepts connections.
     ///
@@ -20,8 +30,18 @@ impl RedisServer {
     ///
     /// There is no redis-server on the machine, or it does not start.
     pub fn start() -> Self {
+        Self::start_with(&[], &[])
+    }
+
+    /// Starts a server that has these files, by name and content, in its directory, with more
+    /// arguments.
+    ///
+    /// # Panics
+    ///
+    /// There is no redis-server on the machine, or it does not start.
+    pub fn start_with(files: &[(&str, &str)], arguments: &[&str]) -> Self {
         for _ in 0..20 {
-            if let Some(server) = Self::start_on(free_port()) {
+            if let Some(server) = Self::try_start(free_port(), files, arguments) {
                 return server;
             }
         }
@@ -34,10 +54,23 @@ impl RedisServer {
     ///
     /// There is no redis-server on the machine, or it does not start.
     pub fn start_on(port: u16) -> Option<Self> {
-        let arguments = ["--port", &port.to_string(), "--bind", "127.0.0.1"];
+        Self::try_start(port, &[], &[])
+    }
+
+    fn try_start(port: u16, files: &[(&str, &str)], more: &[&str]) -> Option<Self> {
+        let port_option = port.to_string();
+        let usual = ["--port", &port_option, "--bind", "127.0.0.1"];
         let nothing_saved = ["--save", "", "--appendonly", "no"];
-        let arguments = [arguments, nothing_saved].concat();
-        let mut server = Guarded::start("redis-server", &arguments, &[]);
+        let files = files.iter().flat_map(|&(name, content)| [name, content]);
+        let arguments: Vec<&str> = ["-c", WITH_FILES, "sh"]
+            .into_iter()
+            .chain(files)
+            .chain(["--"])
+            .chain(usual)
+            .chain(nothing_saved)
+            .chain(more.iter().copied())
+            .collect();
+        let mut server = Guarded::start("sh", &arguments, &[]);
         let mut said = String::new();
         while let Some(line) = server.line() {
             if line.contains("Ready to accept connections") {

@@ -5,3 +5,4 @@ mod differential;
 mod exactness;
 mod redis_keys;
 mod retry_after;
+mod topologies;

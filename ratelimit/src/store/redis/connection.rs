@@ -129,5 +129,11 @@ impl Connections {
 
 /// What went wrong, in the words of the server or the system.
 pub(super) fn reason(error: &RedisError) -> String {
-    error.to_string()
+    match error.kind() {
+        // Whatever the server says, it comes down to one of these.
+        ErrorKind::AuthenticationFailed => "it does not take the password in the URL: password or \
+            user is wrong, or that user may not log in"
+            .to_owned(),
+        _ => error.to_string(),
+    }
 }

@@ -58,7 +58,20 @@ pub struct RedisStoreBuilder {
 }
 
 impl RedisStore {
-    /// Connects to the Redis at this URL: `redis://[user:password@]host[:port][/database]`.
+    /// Connects to the Redis at this URL:
+    ///
+    /// | | |
+    /// | --- | --- |
+    /// | `redis://host` | port 6379, database 0 |
+    /// | `redis://host:port/2` | another port, another database |
+    /// | `redis://:password@host` | the password that the server asks everybody for |
+    /// | `redis://user:password@host` | a user of the server's access control list |
+    /// | `redis+unix:///path` | a Unix socket |
+    /// | `redis+unix:///path?db=2&user=web&pass=secret` | the same, and all of the above |
+    ///
+    /// In user and password, what means something else in a URL is percent-encoded: `p%40ss` for
+    /// `p@ss`. What the user must be allowed to do is in [the crate's
+    /// documentation](crate#redis-in-production).
     ///
     /// # Errors
     ///

@@ -1,0 +1,67 @@
+//! The smallest user that a store needs: README.md gives its rules.
+
+use ratelimit::RedisStore;
+use ratelimit_tests::RedisServer;
+use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
+
+use super::everything;
+
+const README: &str = include_str!("../../../README.md");
+
+/// The rules that the README gives, from the line that begins with `ACL SETUSER`.
+fn rules() -> Vec<&'static str> {
+    let line = README
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER web "))
+        .expect("the README says which rules");
+    line.split_whitespace().collect()
+}
+
+async fn set_user(connection: &mut MultiplexedConnection, rules: &[&str]) {
+    let _: () = cmd(rules[0])
+        .arg(&rules[1..])
+        .query_async(connection)
+        .await
+        .expect("rules that the server understands");
+}
+
+/// Whether all that is ever asked is answered to the user `web`.
+async fn suffice(server: &RedisServer) -> bool {
+    let mut connection = server.connection().await;
+    let _: () = connection.flushall().await.expect("flushed");
+    let _: () = cmd("SCRIPT")
+        .arg("FLUSH")
+        .query_async(&mut connection)
+        .await
+        .expect("flushed");
+    let _: () = connection
+        .hset("api_key:k-alice", "tier", "pro")
+        .await
+        .expect("set");
+    let url = format!("redis://web:S3CRET@127.0.0.1:{}", server.port());
+    match RedisStore::connect(&url).await {
+        Ok(store) => tokio::spawn(everything::works(store)).await.is_ok(),
+        Err(error) => {
+            assert!(error.to_string().contains("NoPerm"), "{error}");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rules_in_the_readme_are_enough_and_each_is_needed() {
+    let server = RedisServer::start();
+    let mut connection = server.connection().await;
+    let rules = rules();
+    set_user(&mut connection, &rules).await;
+    assert!(suffice(&server).await, "all of {rules:?}");
+    for permission in rules.iter().filter(|rule| rule.starts_with(['+', '~'])) {
+        let others: Vec<&str> = rules
+            .iter()
+            .copied()
+            .filter(|rule| rule != permission)
+            .collect();
+        set_user(&mut connection, &others).await;
+        assert!(!suffice(&server).await, "without {permission}");
+    }
+}

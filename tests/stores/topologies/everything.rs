@@ -1,0 +1,61 @@
+//! All that is ever asked of Redis, so that each way to reach it is seen to carry it.
+
+use axum::{Extension, Router, routing::get};
+use ratelimit::{Bucket, Charge, Quota, RateLimiter, RedisStore, Store, rate_limit};
+use ratelimit_tests::{ALGORITHMS, App, bucket, header, policy};
+
+#[rate_limit(tier_header = "X-API-Key", free = 60, pro = 600, name = "topologies")]
+async fn tiered() {}
+
+/// Checks, charges and refunds with every algorithm, checks several buckets at once, and has the
+/// API key `k-alice` looked up, which is on the tier `pro`. It can be done once with each Redis.
+pub(super) async fn works(store: RedisStore) {
+    for algorithm in ALGORITHMS {
+        let bucket = bucket(policy("works", algorithm, Quota::per_hour(5)), 1);
+        let taken = store.check(&bucket, 2).await.expect("a check");
+        assert_eq!((taken.allowed, taken.remaining), (true, 3));
+        let charged = store.charge(&bucket, 1).await.expect("a charge");
+        assert_eq!(charged.remaining, 2);
+        let refunded = store.refund(&bucket, 2, &taken).await.expect("a refund");
+        assert_eq!(refunded.remaining, 4);
+        let denied = store.check(&bucket, 5).await.expect("a check");
+        assert!(!denied.allowed);
+        // Nothing is left of a log then; a token bucket lacks what it earned in between.
+        let refunded = store.refund(&bucket, 1, &charged).await.expect("a refund");
+        assert!(refunded.remaining >= 4);
+    }
+    all_or_none(&store).await;
+    let limiter = RateLimiter::builder().store(store).build().expect("built");
+    let app = Router::new()
+        .route("/", get(tiered))
+        .layer(Extension(limiter));
+    let app = App::start(app).await;
+    let request = app.get("/").header("x-api-key", "k-alice");
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(header(&answer, "x-ratelimit-limit"), Some("600"));
+    assert_eq!(header(&answer, "x-ratelimit-remaining"), Some("599"));
+}
+
+/// One client's buckets: where one has nothing left, nothing is taken from the others.
+async fn all_or_none(store: &RedisStore) {
+    let buckets: Vec<Bucket> = (2..)
+        .zip(ALGORITHMS)
+        .map(|(limit, algorithm)| bucket(policy("all", algorithm, Quota::per_hour(limit)), 2))
+        .collect();
+    let charges: Vec<Charge> = buckets
+        .iter()
+        .map(|&bucket| Charge {
+            bucket,
+            cost: 1,
+            enforced: true,
+        })
+        .collect();
+    for remaining in [[1, 2, 3], [0, 1, 2], [0, 1, 2]] {
+        let decisions = store.check_all(&charges).await.expect("a check of several");
+        let left: Vec<u32> = decisions
+            .iter()
+            .map(|decision| decision.remaining)
+            .collect();
+        assert_eq!(left, remaining);
+    }
+}

@@ -1,0 +1,5 @@
+//! The ways in which a Redis can be set up, and that a store works with each.
+
+mod acl;
+mod everything;
+mod url;
