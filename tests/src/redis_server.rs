@@ -34,7 +34,7 @@ impl RedisServer {
     }
 
     /// Starts a server that has these files, by name and content, in its directory, with more
-    /// arguments.
+    /// arguments. In these `{port}` stands for its port.
     ///
     /// # Panics
     ///
@@ -61,6 +61,10 @@ impl RedisServer {
         let port_option = port.to_string();
         let usual = ["--port", &port_option, "--bind", "127.0.0.1"];
         let nothing_saved = ["--save", "", "--appendonly", "no"];
+        let more: Vec<String> = more
+            .iter()
+            .map(|argument| argument.replace("{port}", &port_option))
+            .collect();
         let files = files.iter().flat_map(|&(name, content)| [name, content]);
         let arguments: Vec<&str> = ["-c", WITH_FILES, "sh"]
             .into_iter()
@@ -68,7 +72,7 @@ impl RedisServer {
             .chain(["--"])
             .chain(usual)
             .chain(nothing_saved)
-            .chain(more.iter().copied())
+            .chain(more.iter().map(String::as_str))
             .collect();
         let mut server = Guarded::start("sh", &arguments, &[]);
         let mut said = String::new();

@@ -2,4 +2,5 @@
 
 mod acl;
 mod everything;
+mod tls;
 mod url;

@@ -18,7 +18,11 @@ use redis::Value;
 use tokio::time::Instant;
 
 pub use self::{connection::ConnectError, tiers::RedisTiers};
-use self::{connection::Connections, run::Run, scripts::Scripts};
+use self::{
+    connection::{Address, Connections},
+    run::Run,
+    scripts::Scripts,
+};
 use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, breaker::Breaker};
 use crate::{algorithm::Decision, clock::Clock};
 
@@ -49,7 +53,7 @@ pub struct RedisStore {
 /// How to connect to Redis; see [`RedisStore::builder`].
 #[derive(Clone)]
 pub struct RedisStoreBuilder {
-    url: String,
+    address: Address,
     prefix: String,
     connections: usize,
     timeout: Duration,
@@ -66,8 +70,9 @@ impl RedisStore {
     /// | `redis://host:port/2` | another port, another database |
     /// | `redis://:password@host` | the password that the server asks everybody for |
     /// | `redis://user:password@host` | a user of the server's access control list |
+    /// | `rediss://host` | encrypted with TLS; any of the above. It needs the feature `tls` |
     /// | `redis+unix:///path` | a Unix socket |
-    /// | `redis+unix:///path?db=2&user=web&pass=secret` | the same, and all of the above |
+    /// | `redis+unix:///path?db=2&user=web&pass=secret` | with database, user and password |
     ///
     /// In user and password, what means something else in a URL is percent-encoded: `p%40ss` for
     /// `p@ss`. What the user must be allowed to do is in [the crate's
@@ -84,7 +89,7 @@ impl RedisStore {
     /// Connects to the Redis at this URL, with other than the usual settings.
     pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
         RedisStoreBuilder {
-            url: url.into(),
+            address: Address::new(url),
             prefix: "ratelimit:".to_owned(),
             connections: 4,
             timeout: Duration::from_millis(100),
@@ -147,7 +152,7 @@ impl RedisStoreBuilder {
     pub async fn connect(self) -> Result<RedisStore, ConnectError> {
         self.check()?;
         let connections = Connections::open(
-            &self.url,
+            &self.address,
             self.connections,
             self.timeout,
             self.connect_timeout,
@@ -294,7 +299,7 @@ impl fmt::Debug for RedisStore {
 
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the URL: it may hold a password.
+        // Not the address: it may hold a password or a key.
         f.debug_struct("RedisStoreBuilder")
             .field("prefix", &self.prefix)
             .field("connections", &self.connections)

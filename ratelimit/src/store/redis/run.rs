@@ -64,7 +64,7 @@ impl Run<'_> {
 
     /// Forgets a bucket.
     pub(super) async fn reset(self, bucket: &Bucket) -> Result<(), StoreError> {
-        let mut forget = redis::cmd("UNLINK");
+        let mut forget = redis::cmd("DEL");
         forget.arg(self.key(bucket));
         let forgotten = self.in_time(send(self.connections, &forget));
         self.breaker.ask(forgotten).await.map(drop)

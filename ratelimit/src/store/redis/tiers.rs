@@ -34,7 +34,7 @@ impl RedisTiers {
         let name = name(key.as_bytes());
         let command = match tier {
             Some(tier) => redis::Cmd::hset(name, "tier", tier),
-            None => redis::Cmd::unlink(name),
+            None => redis::Cmd::del(name),
         };
         let done = async {
             let answer = self.connections.send(&command).await;

@@ -1,41 +1,26 @@
 //! The shared connections: a few multiplexed ones behind one handle.
 
+mod address;
+mod error;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
 use redis::{
-    Client, Cmd, ErrorKind, Pipeline, RedisError, Value,
+    Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
 };
 
+pub use self::error::ConnectError;
+pub(super) use self::{address::Address, error::reason};
 use crate::store::StoreError;
-
-/// No connection to Redis came about.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The URL is not one of a Redis.
-    #[error(
-        "the Redis URL cannot be read ({reason}); it should look like redis://127.0.0.1:6379 or redis://user:password@host:6379/0"
-    )]
-    Url {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A setting that cannot work.
-    #[error("{0}")]
-    Setting(&'static str),
-    /// Nobody answers there, or not as Redis would.
-    #[error("cannot connect to Redis at {server}: {reason}")]
-    Connect {
-        /// Host and port, or the path of a socket.
-        server: String,
-        /// Why not.
-        reason: String,
-    },
-}
 
 /// Several connections, taken in turn. Each reconnects by itself when it is lost.
 pub(crate) struct Connections {
@@ -47,15 +32,17 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(super) async fn open(
-        url: &str,
+        address: &Address,
         count: usize,
         timeout: Duration,
         connect_timeout: Duration,
     ) -> Result<Self, ConnectError> {
-        let client = Client::open(url).map_err(|error| ConnectError::Url {
+        let info = address.server()?;
+        let server = info.addr().to_string();
+        let no_answer = no_answer(info.addr(), connect_timeout);
+        let client = Client::open(info).map_err(|error| ConnectError::Url {
             reason: reason(&error),
         })?;
-        let server = client.get_connection_info().addr().to_string();
         // One attempt at a time and no pause: a check that finds no connection fails at once, and
         // the next one tries again.
         let config = ConnectionManagerConfig::new()
@@ -67,8 +54,16 @@ impl Connections {
             let connecting = ConnectionManager::new_with_config(client.clone(), config.clone());
             let manager = tokio::time::timeout(connect_timeout, connecting)
                 .await
-                .map_err(|_| format!("no answer within {connect_timeout:?}"))
-                .and_then(|connected| connected.map_err(|error| reason(&error)))
+                .map_err(|_| no_answer.clone())
+                .and_then(|connected| {
+                    connected.map_err(|error| {
+                        if error.is_timeout() {
+                            no_answer.clone()
+                        } else {
+                            reason(&error)
+                        }
+                    })
+                })
                 .map_err(|reason| ConnectError::Connect {
                     server: server.clone(),
                     reason,
@@ -127,13 +122,13 @@ impl Connections {
     }
 }
 
-/// What went wrong, in the words of the server or the system.
-pub(super) fn reason(error: &RedisError) -> String {
-    match error.kind() {
-        // Whatever the server says, it comes down to one of these.
-        ErrorKind::AuthenticationFailed => "it does not take the password in the URL: password or \
-            user is wrong, or that user may not log in"
-            .to_owned(),
-        _ => error.to_string(),
-    }
+/// A server that does not speak TLS may wait in silence for the client to say something.
+fn no_answer(at: &ConnectionAddr, timeout: Duration) -> String {
+    let hint = match at {
+        ConnectionAddr::TcpTls { .. } => {
+            " (if it does not speak TLS, the URL begins with redis://)"
+        }
+        _ => "",
+    };
+    format!("no answer within {timeout:?}{hint}")
 }

@@ -1,0 +1,45 @@
+//! What to say where no connection comes about.
+
+use redis::{ErrorKind, RedisError};
+
+/// No connection to Redis came about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL is not one of a Redis.
+    #[error(
+        "the Redis URL cannot be read ({reason}); it should look like redis://127.0.0.1:6379 or redis://user:password@host:6379/0"
+    )]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting that cannot work.
+    #[error("{0}")]
+    Setting(&'static str),
+    /// Nobody answers there, or not as Redis would.
+    #[error("cannot connect to Redis at {server}: {reason}")]
+    Connect {
+        /// Host and port, or the path of a socket.
+        server: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// What went wrong, in the words of the server or the system, or in better ones.
+pub(in super::super) fn reason(error: &RedisError) -> String {
+    if error.kind() == ErrorKind::AuthenticationFailed {
+        return "it does not take the password in the URL: password or user is wrong, or that user \
+            may not log in"
+            .to_owned();
+    }
+    let said = error.to_string();
+    if said.contains("UnknownIssuer") {
+        return format!(
+            "{said}: nobody who is trusted has signed its certificate; if a private authority has, \
+             give its certificate to RedisStoreBuilder::root_certificates"
+        );
+    }
+    said
+}

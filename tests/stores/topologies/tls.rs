@@ -1,0 +1,169 @@
+//! Encrypted connections, to a server whose certificate a private authority has signed.
+
+use ratelimit::{RedisStore, RedisStoreBuilder};
+use ratelimit_tests::RedisServer;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use redis::{AsyncCommands, ClientTlsConfig, TlsCertificates};
+
+use super::everything;
+
+/// Signs certificates that are trusted by those who have its own.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut own = CertificateParams::default();
+        own.distinguished_name.push(DnType::CommonName, name);
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(own, key).expect("a certificate"))
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for this name, and its key.
+    fn sign(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = CertificateParams::new([name.to_owned()])
+            .and_then(|params| params.signed_by(&key, &self.0))
+            .expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A server that speaks nothing but TLS. It asks clients for certificates, or does not.
+    fn server(&self, asks_clients: bool) -> RedisServer {
+        let (certificate, key) = self.sign("127.0.0.1");
+        let files = [
+            ("ca.pem", &*self.pem()),
+            ("cert.pem", &certificate),
+            ("key.pem", &key),
+        ];
+        let port = ["--port", "0", "--tls-port", "{port}"];
+        let certificates = [
+            "--tls-ca-cert-file",
+            "ca.pem",
+            "--tls-cert-file",
+            "cert.pem",
+        ];
+        let rest = ["--tls-key-file", "key.pem", "--tls-auth-clients"];
+        let asks = [if asks_clients { "yes" } else { "no" }];
+        RedisServer::start_with(&files, &[&port[..], &certificates, &rest, &asks].concat())
+    }
+
+    /// Puts the API key `k-alice` on the tier `pro`, as a client that shows a certificate.
+    async fn set_tier(&self, server: &RedisServer) {
+        let (client_cert, client_key) = self.sign("setup");
+        let certificates = TlsCertificates {
+            client_tls: Some(ClientTlsConfig {
+                client_cert: client_cert.into(),
+                client_key: client_key.into(),
+            }),
+            root_cert: Some(self.pem().into()),
+        };
+        let client = redis::Client::build_with_tls(url(server), certificates).expect("a URL");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("it accepts connections");
+        let _: () = connection
+            .hset("api_key:k-alice", "tier", "pro")
+            .await
+            .expect("set");
+    }
+}
+
+fn url(server: &RedisServer) -> String {
+    format!("rediss://127.0.0.1:{}", server.port())
+}
+
+fn store(server: &RedisServer) -> RedisStoreBuilder {
+    RedisStore::builder(url(server))
+}
+
+async fn error(builder: RedisStoreBuilder) -> String {
+    let shown = format!("{builder:?}");
+    let error = builder.connect().await.expect_err("it cannot connect");
+    assert!(!shown.contains("PRIVATE KEY"), "{shown}");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_if_it_is_given_and_no_other() {
+    let ours = Authority::new("ours");
+    let server = ours.server(false);
+    let connected = store(&server).root_certificates(ours.pem()).connect().await;
+    let connected = connected.expect("a trusted server");
+    ours.set_tier(&server).await;
+    everything::works(connected).await;
+
+    let others = Authority::new("others");
+    for builder in [
+        store(&server).root_certificates(others.pem()),
+        // Those that browsers trust.
+        store(&server),
+    ] {
+        let error = error(builder).await;
+        assert!(error.contains("UnknownIssuer"), "{error}");
+        assert!(error.contains("root_certificates"), "{error}");
+    }
+    // The certificate is for the address, and not for that name.
+    let by_name = url(&server).replace("127.0.0.1", "localhost");
+    let error = error(RedisStore::builder(by_name).root_certificates(ours.pem())).await;
+    assert!(
+        error.contains("not valid for name \"localhost\""),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_asks() {
+    let ours = Authority::new("ours");
+    let server = ours.server(true);
+    let refused = error(store(&server).root_certificates(ours.pem())).await;
+    assert!(refused.contains("CertificateRequired"), "{refused}");
+
+    let (certificate, key) = ours.sign("web");
+    let connected = store(&server)
+        .root_certificates(ours.pem())
+        .client_certificate(certificate, key)
+        .connect()
+        .await
+        .expect("a trusted client");
+    ours.set_tier(&server).await;
+    everything::works(connected).await;
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_say_what_would() {
+    let ours = Authority::new("ours");
+    let (certificate, key) = ours.sign("web");
+    let plain = RedisServer::shared();
+    let plain_url = plain.url();
+    let unencrypted = || RedisStore::builder(&plain_url);
+    let encrypted = || RedisStore::builder("rediss://127.0.0.1:1");
+    for (builder, mend) in [
+        (unencrypted().root_certificates(ours.pem()), "rediss://"),
+        (
+            unencrypted().client_certificate(&*certificate, &*key),
+            "rediss://",
+        ),
+        (
+            encrypted().root_certificates("ca.pem"),
+            "-----BEGIN CERTIFICATE-----",
+        ),
+        (
+            encrypted().client_certificate(&*key, &*certificate),
+            "-----BEGIN PRIVATE KEY-----",
+        ),
+        (
+            RedisStore::builder("rediss://127.0.0.1#insecure"),
+            "root_certificates",
+        ),
+        (store(plain), "begins with redis://"),
+    ] {
+        let error = error(builder).await;
+        assert!(error.contains(mend), "{error}");
+    }
+}
