@@ -21,7 +21,11 @@ use super::StoreError;
 /// So many failures in a row are an outage. One is not: a connection may just have been lost.
 const FAILURES: u32 = 3;
 
-/// The time between two probes.
+/// The time before the first probe, which doubles from one to the next: where connections were lost
+/// and nothing else, new ones come about at once.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest time between two probes.
 const PAUSE: Duration = Duration::from_millis(500);
 
 type Probe = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
@@ -83,21 +87,63 @@ impl Breaker {
         if self.0.is_open.swap(true, Ordering::Relaxed) {
             return;
         }
-        tracing::error!(
-            "{error}; until a probe gets an answer nobody asks it, and limits are kept as on_store_error says"
-        );
-        #[cfg(feature = "metrics")]
-        {
-            metrics::counter!("ratelimit_store_outages_total").increment(1);
-            metrics::gauge!("ratelimit_store_up").set(0.0);
-        }
-        runtime.spawn(probe_until_answered(Outage(Arc::downgrade(&self.0))));
+        begins(error);
+        runtime.spawn(probe_until_answered(self.outage()));
     }
+
+    /// Begins with an outage of a store that has not been asked yet: the first probe comes at once,
+    /// and only if that has no answer is there something to say.
+    #[cfg(feature = "redis")]
+    pub(crate) fn open_until_answered(&self) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        self.0.is_open.store(true, Ordering::Relaxed);
+        let outage = self.outage();
+        runtime.spawn(async move {
+            match outage.probe().await {
+                Some(Ok(())) | None => {}
+                Some(Err(error)) => {
+                    begins(&error);
+                    probe_until_answered(outage).await;
+                }
+            }
+        });
+    }
+
+    fn outage(&self) -> Outage {
+        Outage(Arc::downgrade(&self.0))
+    }
+}
+
+fn begins(error: &StoreError) {
+    tracing::error!(
+        "{error}; until a probe gets an answer nobody asks it, and limits are kept as on_store_error says"
+    );
+    #[cfg(feature = "metrics")]
+    {
+        metrics::counter!("ratelimit_store_outages_total").increment(1);
+        metrics::gauge!("ratelimit_store_up").set(0.0);
+    }
+}
+
+fn ends() {
+    tracing::info!("the store of the rate limits answers again");
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("ratelimit_store_up").set(1.0);
 }
 
 /// An open breaker, which closes at the latest when this is dropped: the runtime that probes may
 /// end before the store's other users do.
 struct Outage(Weak<Inner>);
+
+impl Outage {
+    /// `None` when the store has no users any more.
+    async fn probe(&self) -> Option<Result<(), StoreError>> {
+        let breaker = self.0.upgrade()?;
+        Some((breaker.probe)().await)
+    }
+}
 
 impl Drop for Outage {
     fn drop(&mut self) {
@@ -110,16 +156,13 @@ impl Drop for Outage {
 
 /// Ends with the outage, or when the store has no users any more.
 async fn probe_until_answered(outage: Outage) {
+    let mut pause = FIRST_PAUSE;
     loop {
-        tokio::time::sleep(PAUSE).await;
-        let Some(breaker) = outage.0.upgrade() else {
-            return;
-        };
-        if (breaker.probe)().await.is_ok() {
-            tracing::info!("the store of the rate limits answers again");
-            #[cfg(feature = "metrics")]
-            metrics::gauge!("ratelimit_store_up").set(1.0);
-            return;
+        tokio::time::sleep(pause).await;
+        match outage.probe().await {
+            None => return,
+            Some(Ok(())) => return ends(),
+            Some(Err(_)) => pause = PAUSE.min(2 * pause),
         }
     }
 }
@@ -167,7 +210,10 @@ mod tests {
         let asked = breaker.ask(pending::<Result<(), StoreError>>()).await;
         assert!(asked.is_err(), "nobody waits during an outage");
 
-        tokio::time::sleep(10 * PAUSE + PAUSE / 2).await;
+        // After 50, 150, 350 and 750 ms, and then twice a second.
+        tokio::time::sleep(Duration::from_millis(749)).await;
+        assert_eq!(probes.load(Ordering::Relaxed), 3);
+        tokio::time::sleep(6 * PAUSE + PAUSE / 2).await;
         assert!(!is_asked(&breaker).await, "the probes have had no answer");
         assert_eq!(probes.load(Ordering::Relaxed), 10);
         answers.store(true, Ordering::Relaxed);
