@@ -4,11 +4,13 @@
 mod app;
 mod guarded;
 mod policies;
+mod redis_cluster;
 mod redis_server;
 
 pub use self::{
     app::{App, header},
     guarded::Guarded,
     policies::{ALGORITHMS, bucket, one_bucket, policy},
+    redis_cluster::RedisCluster,
     redis_server::RedisServer,
 };

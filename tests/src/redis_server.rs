@@ -142,10 +142,15 @@ impl RedisServer {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago. Servers of a cluster also take the one 10,000 above it.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("the loopback interface has free ports")
-        .port()
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("the loopback interface has free ports")
+            .port();
+        if port <= u16::MAX - 10_000 {
+            return port;
+        }
+    }
 }

@@ -126,5 +126,10 @@ impl RateLimiter {
         if error.is_of_one_bucket() {
             self.0.odd_bucket.once(|| tracing::error!("{error}"));
         }
+        if error.is_refusal() {
+            self.0.refusal.once(|| {
+                tracing::error!("{error}. Until then these limits are kept as on_store_error says");
+            });
+        }
     }
 }

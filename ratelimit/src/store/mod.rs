@@ -243,6 +243,7 @@ enum Failure {
     Outage(Box<dyn Error + Send + Sync>),
     NotAsked,
     OneBucket(Box<dyn Error + Send + Sync>),
+    Refused(Box<dyn Error + Send + Sync>),
 }
 
 impl StoreError {
@@ -256,6 +257,11 @@ impl StoreError {
         Self(Failure::OneBucket(reason.into()))
     }
 
+    /// The store could answer, but not this question, now or ever. It says what would be answered.
+    pub fn refused(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Failure::Refused(reason.into()))
+    }
+
     /// It is known already that the store cannot be asked.
     pub(crate) fn not_asked() -> Self {
         Self(Failure::NotAsked)
@@ -264,6 +270,11 @@ impl StoreError {
     /// It says something about one bucket alone.
     pub(crate) fn is_of_one_bucket(&self) -> bool {
         matches!(self.0, Failure::OneBucket(_))
+    }
+
+    /// The question is one that the store does not answer.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.0, Failure::Refused(_))
     }
 
     fn is_outage(&self) -> bool {
@@ -278,6 +289,7 @@ impl fmt::Display for StoreError {
             Failure::Outage(reason) => write!(f, "did not answer: {reason}"),
             Failure::NotAsked => f.write_str("is not asked during an outage"),
             Failure::OneBucket(reason) => write!(f, "cannot tell of one bucket: {reason}"),
+            Failure::Refused(reason) => write!(f, "refuses a check: {reason}"),
         }
     }
 }
@@ -285,7 +297,9 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Failure::Outage(reason) | Failure::OneBucket(reason) => Some(&**reason),
+            Failure::Outage(reason) | Failure::OneBucket(reason) | Failure::Refused(reason) => {
+                Some(&**reason)
+            }
             Failure::NotAsked => None,
         }
     }

@@ -6,10 +6,10 @@ use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
 
 use super::everything;
 
-const README: &str = include_str!("../../../README.md");
+pub(super) const README: &str = include_str!("../../../README.md");
 
 /// The rules that the README gives, from the line that begins with `ACL SETUSER`.
-fn rules() -> Vec<&'static str> {
+pub(super) fn rules() -> Vec<&'static str> {
     let line = README
         .lines()
         .find(|line| line.starts_with("ACL SETUSER web "))
@@ -17,7 +17,7 @@ fn rules() -> Vec<&'static str> {
     line.split_whitespace().collect()
 }
 
-async fn set_user(connection: &mut MultiplexedConnection, rules: &[&str]) {
+pub(super) async fn set_user(connection: &mut MultiplexedConnection, rules: &[&str]) {
     let _: () = cmd(rules[0])
         .arg(&rules[1..])
         .query_async(connection)
@@ -39,7 +39,10 @@ async fn suffice(server: &RedisServer) -> bool {
         .await
         .expect("set");
     let url = format!("redis://web:S3CRET@127.0.0.1:{}", server.port());
-    match RedisStore::connect(&url).await {
+    match everything::patient(RedisStore::builder(url))
+        .connect()
+        .await
+    {
         Ok(store) => tokio::spawn(everything::works(store)).await.is_ok(),
         Err(error) => {
             assert!(error.to_string().contains("NoPerm"), "{error}");

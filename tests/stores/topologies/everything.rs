@@ -1,14 +1,25 @@
 //! All that is ever asked of Redis, so that each way to reach it is seen to carry it.
 
+use std::time::Duration;
+
 use axum::{Extension, Router, routing::get};
-use ratelimit::{Bucket, Charge, Quota, RateLimiter, RedisStore, Store, rate_limit};
+use ratelimit::{
+    Bucket, Charge, Quota, RateLimiter, RedisStore, RedisStoreBuilder, Store, rate_limit,
+};
 use ratelimit_tests::{ALGORITHMS, App, bucket, header, policy};
 
 #[rate_limit(tier_header = "X-API-Key", free = 60, pro = 600, name = "topologies")]
 async fn tiered() {}
 
-/// Checks, charges and refunds with every algorithm, checks several buckets at once, and has the
-/// API key `k-alice` looked up, which is on the tier `pro`. It can be done once with each Redis.
+/// A store that waits for a machine on which much else goes on.
+pub(super) fn patient(builder: RedisStoreBuilder) -> RedisStoreBuilder {
+    builder
+        .timeout(Duration::from_secs(10))
+        .connect_timeout(Duration::from_secs(10))
+}
+
+/// Checks, charges, refunds and resets with every algorithm, checks several buckets at once, and has
+/// the tier of an API key set and looked up. It can be done once with each Redis.
 pub(super) async fn works(store: RedisStore) {
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("works", algorithm, Quota::per_hour(5)), 1);
@@ -23,9 +34,12 @@ pub(super) async fn works(store: RedisStore) {
         // Nothing is left of a log then; a token bucket lacks what it earned in between.
         let refunded = store.refund(&bucket, 1, &charged).await.expect("a refund");
         assert!(refunded.remaining >= 4);
+        store.reset(&bucket).await.expect("a reset");
     }
     all_or_none(&store).await;
     let limiter = RateLimiter::builder().store(store).build().expect("built");
+    let set = limiter.set_tier("k-alice", Some("pro")).await;
+    set.expect("a tier");
     let app = Router::new()
         .route("/", get(tiered))
         .layer(Extension(limiter));

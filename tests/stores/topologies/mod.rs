@@ -1,6 +1,7 @@
 //! The ways in which a Redis can be set up, and that a store works with each.
 
 mod acl;
+mod cluster;
 mod everything;
 mod tls;
 mod url;

@@ -93,7 +93,10 @@ async fn error(builder: RedisStoreBuilder) -> String {
 async fn a_private_authority_is_trusted_if_it_is_given_and_no_other() {
     let ours = Authority::new("ours");
     let server = ours.server(false);
-    let connected = store(&server).root_certificates(ours.pem()).connect().await;
+    let connected = everything::patient(store(&server))
+        .root_certificates(ours.pem())
+        .connect()
+        .await;
     let connected = connected.expect("a trusted server");
     ours.set_tier(&server).await;
     everything::works(connected).await;
@@ -125,7 +128,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     assert!(refused.contains("CertificateRequired"), "{refused}");
 
     let (certificate, key) = ours.sign("web");
-    let connected = store(&server)
+    let connected = everything::patient(store(&server))
         .root_certificates(ours.pem())
         .client_certificate(certificate, key)
         .connect()

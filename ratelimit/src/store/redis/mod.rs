@@ -88,14 +88,7 @@ impl RedisStore {
 
     /// Connects to the Redis at this URL, with other than the usual settings.
     pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
-        RedisStoreBuilder {
-            address: Address::new(url),
-            prefix: "ratelimit:".to_owned(),
-            connections: 4,
-            timeout: Duration::from_millis(100),
-            connect_timeout: Duration::from_secs(2),
-            clock: None,
-        }
+        RedisStoreBuilder::at(Address::new(url))
     }
 
     /// The tiers of API keys, read through the same connections. It is what a limiter with this
@@ -179,6 +172,17 @@ impl RedisStoreBuilder {
 }
 
 impl RedisStoreBuilder {
+    fn at(address: Address) -> Self {
+        Self {
+            address,
+            prefix: "ratelimit:".to_owned(),
+            connections: 4,
+            timeout: Duration::from_millis(100),
+            connect_timeout: Duration::from_secs(2),
+            clock: None,
+        }
+    }
+
     fn check(&self) -> Result<(), ConnectError> {
         let problem = if self.connections == 0 {
             "connections must be at least 1"
@@ -226,7 +230,10 @@ impl RedisStore {
                 let decision = self.run(deadline).check(bucket, *cost).await?;
                 Ok(Decisions::from_buf([decision]))
             }
-            several => self.run(deadline).check_all(several).await,
+            several => {
+                self.connections.can_take_together(several)?;
+                self.run(deadline).check_all(several).await
+            }
         }
     }
 }

@@ -27,14 +27,25 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    pub(super) fn url(error: &RedisError) -> Self {
+        Self::Url {
+            reason: reason(error),
+        }
+    }
+}
+
 /// What went wrong, in the words of the server or the system, or in better ones.
 pub(in super::super) fn reason(error: &RedisError) -> String {
-    if error.kind() == ErrorKind::AuthenticationFailed {
+    let said = error.to_string();
+    // Not by its kind alone: of a cluster's server it comes wrapped in another error.
+    if error.kind() == ErrorKind::AuthenticationFailed
+        || said.contains("Password authentication failed")
+    {
         return "it does not take the password in the URL: password or user is wrong, or that user \
             may not log in"
             .to_owned();
     }
-    let said = error.to_string();
     if said.contains("UnknownIssuer") {
         return format!(
             "{said}: nobody who is trusted has signed its certificate; if a private authority has, \

@@ -1,30 +1,32 @@
 //! The shared connections: a few multiplexed ones behind one handle.
 
 mod address;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod error;
+mod link;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
 #[cfg(feature = "tls")]
 mod tls;
+mod together;
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use redis::{
-    Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, Value,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
-};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
 
 pub use self::error::ConnectError;
+use self::link::{Link, Target};
 pub(super) use self::{address::Address, error::reason};
 use crate::store::StoreError;
 
 /// Several connections, taken in turn. Each reconnects by itself when it is lost.
 pub(crate) struct Connections {
-    managers: Box<[ConnectionManager]>,
+    links: Box<[Link]>,
     next: AtomicUsize,
     timeout: Duration,
     server: String,
@@ -37,41 +39,18 @@ impl Connections {
         timeout: Duration,
         connect_timeout: Duration,
     ) -> Result<Self, ConnectError> {
-        let info = address.server()?;
-        let server = info.addr().to_string();
-        let no_answer = no_answer(info.addr(), connect_timeout);
-        let client = Client::open(info).map_err(|error| ConnectError::Url {
-            reason: reason(&error),
-        })?;
-        // One attempt at a time and no pause: a check that finds no connection fails at once, and
-        // the next one tries again.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(connect_timeout))
-            .set_response_timeout(None);
-        let mut managers = Vec::with_capacity(count);
+        let target = Target::new(address, connect_timeout)?;
+        let server = target.name();
+        let mut links = Vec::with_capacity(count);
         for _ in 0..count {
-            let connecting = ConnectionManager::new_with_config(client.clone(), config.clone());
-            let manager = tokio::time::timeout(connect_timeout, connecting)
-                .await
-                .map_err(|_| no_answer.clone())
-                .and_then(|connected| {
-                    connected.map_err(|error| {
-                        if error.is_timeout() {
-                            no_answer.clone()
-                        } else {
-                            reason(&error)
-                        }
-                    })
-                })
-                .map_err(|reason| ConnectError::Connect {
-                    server: server.clone(),
-                    reason,
-                })?;
-            managers.push(manager);
+            let link = target.connect().await;
+            links.push(link.map_err(|reason| ConnectError::Connect {
+                server: server.clone(),
+                reason,
+            })?);
         }
         Ok(Self {
-            managers: managers.into(),
+            links: links.into(),
             next: AtomicUsize::new(0),
             timeout,
             server,
@@ -85,21 +64,23 @@ impl Connections {
 
     /// Sends a command and waits for its answer, no longer than the timeout.
     pub(super) async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let mut connection = self.connection();
-        self.in_time(connection.req_packed_command(command)).await
+        let mut link = self.link();
+        self.in_time(link.send(command)).await
     }
 
     /// Sends commands together and waits for the answers, no longer than the timeout.
     pub(super) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
-        let mut connection = self.connection();
-        let count = commands.len();
-        self.in_time(connection.req_packed_commands(commands, 0, count))
-            .await
+        let mut link = self.link();
+        self.in_time(link.send_all(commands)).await
     }
 
-    fn connection(&self) -> ConnectionManager {
+    fn link(&self) -> Link {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.managers[turn % self.managers.len()].clone()
+        self.links[turn % self.links.len()].clone()
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.links.first().is_some_and(Link::is_cluster)
     }
 
     async fn in_time<T>(
@@ -120,15 +101,4 @@ impl Connections {
     pub(super) fn failed(&self, error: &RedisError) -> StoreError {
         StoreError::new(format!("Redis at {}: {}", self.server, reason(error)))
     }
-}
-
-/// A server that does not speak TLS may wait in silence for the client to say something.
-fn no_answer(at: &ConnectionAddr, timeout: Duration) -> String {
-    let hint = match at {
-        ConnectionAddr::TcpTls { .. } => {
-            " (if it does not speak TLS, the URL begins with redis://)"
-        }
-        _ => "",
-    };
-    format!("no answer within {timeout:?}{hint}")
 }

@@ -1,6 +1,8 @@
 //! Without the feature `tls` there is no TLS.
 
 use redis::ConnectionInfo;
+#[cfg(feature = "cluster")]
+use redis::cluster::ClusterClientBuilder;
 
 use super::error::ConnectError;
 
@@ -26,6 +28,16 @@ impl Tls {
     )]
     pub(super) fn apply(&self, info: ConnectionInfo) -> Result<ConnectionInfo, ConnectError> {
         Ok(info)
+    }
+
+    #[cfg(feature = "cluster")]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    pub(super) fn in_cluster(
+        &self,
+        builder: ClusterClientBuilder,
+        _servers: &[ConnectionInfo],
+    ) -> ClusterClientBuilder {
+        builder
     }
 }
 

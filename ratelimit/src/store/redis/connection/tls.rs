@@ -1,5 +1,7 @@
 //! Encrypted connections: whom to trust, and whom to say one is.
 
+#[cfg(feature = "cluster")]
+use redis::cluster::ClusterClientBuilder;
 use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, TlsCertificates};
 use rustls::{
     crypto::{CryptoProvider, ring},
@@ -99,6 +101,22 @@ impl Tls {
                 Ok(client.get_connection_info().clone())
             }
             _ => Ok(info),
+        }
+    }
+
+    /// The certificates for those servers, too, that are learned of later.
+    #[cfg(feature = "cluster")]
+    pub(super) fn in_cluster(
+        &self,
+        builder: ClusterClientBuilder,
+        servers: &[ConnectionInfo],
+    ) -> ClusterClientBuilder {
+        let encrypted =
+            |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        if servers.iter().any(encrypted) {
+            builder.certs(self.certificates())
+        } else {
+            builder
         }
     }
 
