@@ -198,11 +198,11 @@ async fn an_outage_is_said_when_it_begins_and_when_it_ends() {
     for _ in 0..50 {
         assert_eq!(app.status("/").await, 200);
     }
-    let [began] = &*log.lines() else {
+    let [first] = &*log.lines() else {
         panic!("{:?}", log.lines());
     };
-    assert!(began.contains("ERROR"), "{began}");
-    assert!(began.contains(&format!("127.0.0.1:{port}")), "{began}");
+    assert!(first.contains("ERROR"), "{first}");
+    assert!(first.contains(&format!("127.0.0.1:{port}")), "{first}");
 
     let _server = RedisServer::start_on(port).expect("the port is free again");
     let begin = Instant::now();

@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::OsStr,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -15,7 +15,8 @@ pub struct Guarded {
     output: BufReader<ChildStdout>,
 }
 
-/// Runs a program until standard input closes, which it does when the test's process is gone.
+/// Runs a program until standard input closes, which it does when the test's process is gone. Until
+/// then each line there is the name of a signal for the program.
 const GUARD: &str = r#"
     directory=$(mktemp -d)
     cd "$directory"
@@ -23,7 +24,9 @@ const GUARD: &str = r#"
     program=$!
     # The program alone writes there, so that its end is seen.
     exec >&-
-    read -r _
+    while read -r signal; do
+        kill "-$signal" "$program"
+    done
     # It may have ended by itself.
     kill -9 "$program" 2>/dev/null
     wait "$program" 2>/dev/null
@@ -54,6 +57,16 @@ impl Guarded {
             .expect("sh starts");
         let output = BufReader::new(guard.stdout.take().expect("piped"));
         Self { guard, output }
+    }
+
+    /// Sends it a signal: `STOP`, `CONT` and so on.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be told.
+    pub fn signal(&mut self, signal: &str) {
+        let stdin = self.guard.stdin.as_mut().expect("piped");
+        writeln!(stdin, "{signal}").expect("the guard listens");
     }
 
     /// The next line that it prints; `None` when it has ended.

@@ -4,6 +4,7 @@
 mod app;
 mod guarded;
 mod policies;
+mod proxy;
 mod redis_cluster;
 mod redis_server;
 
@@ -11,6 +12,7 @@ pub use self::{
     app::{App, header},
     guarded::Guarded,
     policies::{ALGORITHMS, bucket, one_bucket, policy},
+    proxy::{Proxy, Trouble},
     redis_cluster::RedisCluster,
     redis_server::RedisServer,
 };

@@ -8,8 +8,7 @@ use crate::guarded::Guarded;
 /// A running redis-server. It ends with this value or with the process, however that ends.
 #[derive(Debug)]
 pub struct RedisServer {
-    // Held for its end.
-    _server: Guarded,
+    server: Guarded,
     port: u16,
 }
 
@@ -57,6 +56,25 @@ impl RedisServer {
         Self::try_start(port, &[], &[])
     }
 
+    /// Starts a server on this port with more arguments; `None` if somebody else has the port.
+    ///
+    /// # Panics
+    ///
+    /// There is no redis-server on the machine, or it does not start.
+    pub fn start_on_with(port: u16, arguments: &[&str]) -> Option<Self> {
+        Self::try_start(port, &[], arguments)
+    }
+
+    /// Has it stand still: the system keeps its connections, but nobody answers there.
+    pub fn stop(&mut self) {
+        self.server.signal("STOP");
+    }
+
+    /// Has it go on.
+    pub fn cont(&mut self) {
+        self.server.signal("CONT");
+    }
+
     fn try_start(port: u16, files: &[(&str, &str)], more: &[&str]) -> Option<Self> {
         let port_option = port.to_string();
         let usual = ["--port", &port_option, "--bind", "127.0.0.1"];
@@ -78,10 +96,7 @@ impl RedisServer {
         let mut said = String::new();
         while let Some(line) = server.line() {
             if line.contains("Ready to accept connections") {
-                return Some(Self {
-                    _server: server,
-                    port,
-                });
+                return Some(Self { server, port });
             }
             if line.contains("Failed listening") {
                 return None;

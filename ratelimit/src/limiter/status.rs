@@ -132,6 +132,14 @@ impl RateLimitStatus {
         Some(self.account().decision?.reset_after)
     }
 
+    /// Whether it was decided without the store, because that could not be asked.
+    pub fn is_degraded(&self) -> bool {
+        let without_store = |account: &Account| {
+            account.local || (account.bucket.is_some() && account.decision.is_none())
+        };
+        self.0.verdict == Verdict::StoreDown || self.accounts().iter().any(without_store)
+    }
+
     /// Takes more from the caller's quota for what has been done already, such as the tokens of a
     /// model's answer, or all there is if that is less: nobody gets into debt. Where several limits
     /// apply, it is taken under each.

@@ -14,7 +14,6 @@ mod tiers;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::Value;
 use tokio::time::Instant;
 
 pub use self::{connection::ConnectError, tiers::RedisTiers};
@@ -143,31 +142,23 @@ impl RedisStoreBuilder {
     ///
     /// As [`RedisStore::connect`], and where a setting cannot work.
     pub async fn connect(self) -> Result<RedisStore, ConnectError> {
-        self.check()?;
-        let connections = Connections::open(
-            &self.address,
-            self.connections,
-            self.timeout,
-            self.connect_timeout,
-        )
-        .await?;
-        let scripts = Scripts::new();
-        scripts.load(&connections).await?;
-        persistence::warn_if_there_is_none(&connections).await;
-        let connections = Arc::new(connections);
-        let prefix: Arc<str> = self.prefix.into();
-        let breaker = {
-            let (connections, prefix) = (connections.clone(), prefix.clone());
-            Breaker::new(move || probe(connections.clone(), prefix.clone()))
-        };
-        Ok(RedisStore {
-            connections,
-            scripts: Arc::new(scripts),
-            breaker,
-            prefix,
-            timeout: self.timeout,
-            clock: self.clock,
-        })
+        let store = self.store()?;
+        store.connections.open().await?;
+        store.scripts.load(&store.connections).await?;
+        persistence::warn_if_there_is_none(&store.connections).await;
+        Ok(store)
+    }
+
+    /// Does not wait for Redis, which may come later: until it does, limits are kept as during an
+    /// outage. Within a tokio runtime it connects at once, in the background.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be read, or a setting cannot work.
+    pub fn connect_lazily(self) -> Result<RedisStore, ConnectError> {
+        let store = self.store()?;
+        store.breaker.open_until_answered();
+        Ok(store)
     }
 }
 
@@ -181,6 +172,29 @@ impl RedisStoreBuilder {
             connect_timeout: Duration::from_secs(2),
             clock: None,
         }
+    }
+
+    fn store(self) -> Result<RedisStore, ConnectError> {
+        self.check()?;
+        let connections = Arc::new(Connections::to(
+            &self.address,
+            self.connections,
+            self.timeout,
+            self.connect_timeout,
+        )?);
+        let prefix: Arc<str> = self.prefix.into();
+        let breaker = {
+            let (connections, prefix) = (connections.clone(), prefix.clone());
+            Breaker::new(move || probe(connections.clone(), prefix.clone()))
+        };
+        Ok(RedisStore {
+            connections,
+            scripts: Arc::new(Scripts::new()),
+            breaker,
+            prefix,
+            timeout: self.timeout,
+            clock: self.clock,
+        })
     }
 
     fn check(&self) -> Result<(), ConnectError> {
@@ -247,11 +261,7 @@ async fn probe(connections: Arc<Connections>, prefix: Arc<str>) -> Result<(), St
         .arg("")
         .arg("PX")
         .arg(1000);
-    let answer = connections
-        .send(&write)
-        .await
-        .and_then(Value::extract_error);
-    answer.map(drop).map_err(|error| connections.failed(&error))
+    connections.renew(&write).await
 }
 
 impl Store for RedisStore {

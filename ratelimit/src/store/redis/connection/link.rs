@@ -68,6 +68,15 @@ impl Target {
         names.join(", ")
     }
 
+    /// Whether the keys are spread over several servers.
+    pub(super) fn is_cluster(&self) -> bool {
+        match &self.kind {
+            Kind::One(_) => false,
+            #[cfg(feature = "cluster")]
+            Kind::Cluster(_) => true,
+        }
+    }
+
     /// A new connection, or why there is none.
     pub(super) async fn connect(&self) -> Result<Link, String> {
         let connect_timeout = self.connect_timeout;
@@ -120,15 +129,6 @@ impl Link {
             Self::One(connection) => connection.req_packed_commands(commands, 0, count).await,
             #[cfg(feature = "cluster")]
             Self::Cluster(connection) => connection.req_packed_commands(commands, 0, count).await,
-        }
-    }
-
-    /// Whether the keys are spread over several servers.
-    pub(super) fn is_cluster(&self) -> bool {
-        match self {
-            Self::One(_) => false,
-            #[cfg(feature = "cluster")]
-            Self::Cluster(_) => true,
         }
     }
 }

@@ -13,10 +13,14 @@ mod tls;
 mod together;
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
 
 pub use self::error::ConnectError;
@@ -24,37 +28,71 @@ use self::link::{Link, Target};
 pub(super) use self::{address::Address, error::reason};
 use crate::store::StoreError;
 
-/// Several connections, taken in turn. Each reconnects by itself when it is lost.
+/// How long it may take to connect anew after an outage. What takes longer is tried again.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// Several connections, taken in turn. Each reconnects by itself when it is seen to be lost; for one
+/// that is dead without saying so, see [`renew`](Connections::renew).
 pub(crate) struct Connections {
-    links: Box<[Link]>,
+    target: Target,
+    count: usize,
+    /// None at all until there has been a first connection.
+    links: ArcSwap<Vec<Link>>,
     next: AtomicUsize,
     timeout: Duration,
     server: String,
 }
 
 impl Connections {
-    pub(super) async fn open(
+    /// So many connections, none of which there is yet.
+    pub(super) fn to(
         address: &Address,
         count: usize,
         timeout: Duration,
         connect_timeout: Duration,
     ) -> Result<Self, ConnectError> {
         let target = Target::new(address, connect_timeout)?;
-        let server = target.name();
-        let mut links = Vec::with_capacity(count);
-        for _ in 0..count {
-            let link = target.connect().await;
+        Ok(Self {
+            server: target.name(),
+            target,
+            count,
+            links: ArcSwap::default(),
+            next: AtomicUsize::new(0),
+            timeout,
+        })
+    }
+
+    /// Connects.
+    pub(super) async fn open(&self) -> Result<(), ConnectError> {
+        let mut links = Vec::with_capacity(self.count);
+        while links.len() < self.count {
+            let link = self.target.connect().await;
             links.push(link.map_err(|reason| ConnectError::Connect {
-                server: server.clone(),
+                server: self.server.clone(),
                 reason,
             })?);
         }
-        Ok(Self {
-            links: links.into(),
-            next: AtomicUsize::new(0),
-            timeout,
-            server,
-        })
+        self.links.store(Arc::new(links));
+        Ok(())
+    }
+
+    /// Connects anew, and goes by the new connections if this command is answered there. Of the old
+    /// ones nobody knows, after an outage, which are dead: a network may lose all that is sent on a
+    /// connection and never close it.
+    pub(super) async fn renew(&self, command: &Cmd) -> Result<(), StoreError> {
+        let renewed = async {
+            let link = self.target.connect().await;
+            let mut link = link.map_err(|reason| self.no_answer(&reason))?;
+            let answer = link.send(command).await;
+            let answer = answer.and_then(Value::extract_error);
+            answer.map_err(|error| self.failed(&error))?;
+            self.open()
+                .await
+                .map_err(|error| StoreError::new(error.to_string()))
+        };
+        tokio::time::timeout(RENEWAL, renewed)
+            .await
+            .unwrap_or_else(|_| Err(self.no_answer("no answer in time")))
     }
 
     /// Host and port; no password.
@@ -64,23 +102,25 @@ impl Connections {
 
     /// Sends a command and waits for its answer, no longer than the timeout.
     pub(super) async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let mut link = self.link();
+        let mut link = self.link()?;
         self.in_time(link.send(command)).await
     }
 
     /// Sends commands together and waits for the answers, no longer than the timeout.
     pub(super) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
-        let mut link = self.link();
+        let mut link = self.link()?;
         self.in_time(link.send_all(commands)).await
     }
 
-    fn link(&self) -> Link {
+    fn link(&self) -> Result<Link, RedisError> {
+        let links = self.links.load();
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.links[turn % self.links.len()].clone()
+        let link = turn.checked_rem(links.len()).map(|n| links[n].clone());
+        link.ok_or_else(|| RedisError::from((ErrorKind::Io, "there is no connection yet")))
     }
 
     fn is_cluster(&self) -> bool {
-        self.links.first().is_some_and(Link::is_cluster)
+        self.target.is_cluster()
     }
 
     async fn in_time<T>(
@@ -99,6 +139,10 @@ impl Connections {
     }
 
     pub(super) fn failed(&self, error: &RedisError) -> StoreError {
-        StoreError::new(format!("Redis at {}: {}", self.server, reason(error)))
+        self.no_answer(&reason(error))
+    }
+
+    fn no_answer(&self, reason: &str) -> StoreError {
+        StoreError::new(format!("Redis at {}: {reason}", self.server))
     }
 }

@@ -1,0 +1,183 @@
+//! The load that runs while something goes wrong: what was admitted, by whom, and how long it took.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use http::{HeaderName, HeaderValue, Request};
+use ratelimit::{Algorithm, Caller, Policy, Quota, RateLimiter, Tier};
+use tokio::task::JoinSet;
+
+/// What a client may do in a day, so that nothing to speak of is earned meanwhile.
+pub(crate) const LIMIT: u32 = 100;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Clients that use up their limits; all others ask once.
+const BUSY: u32 = 4;
+
+const TASKS: u32 = 8;
+
+/// Between two checks of a task.
+const PACE: Duration = Duration::from_millis(4);
+
+static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+static TIERS: [Tier; 2] = [
+    Tier::new("free", Quota::new(LIMIT, DAY)),
+    Tier::new("pro", Quota::new(100_000, DAY)),
+];
+
+static POLICIES: [Policy; 3] = [
+    policy("tokens", Algorithm::TokenBucket),
+    policy("sliding", Algorithm::SlidingWindow),
+    policy("fixed", Algorithm::FixedWindow),
+];
+
+const fn policy(name: &'static str, algorithm: Algorithm) -> Policy {
+    Policy::new(name, algorithm, &TIERS).with_tier_header(&API_KEY)
+}
+
+/// A load that runs until it is stopped.
+pub(crate) struct Load {
+    seen: Arc<Seen>,
+    tasks: JoinSet<()>,
+}
+
+/// What has been seen so far.
+struct Seen {
+    begin: Instant,
+    is_over: AtomicBool,
+    checks: AtomicU64,
+    degraded: AtomicU64,
+    /// Microseconds from the beginning to when a check was last decided without Redis.
+    last_degraded: AtomicU64,
+    /// Microseconds.
+    worst: AtomicU64,
+    /// By how many microseconds a task was resumed too late: what the machine adds to every figure.
+    worst_lag: AtomicU64,
+    /// What the busy clients were admitted, by policy and client.
+    admitted: Mutex<HashMap<(usize, u32), u32>>,
+}
+
+/// What there was to see.
+pub(crate) struct Report {
+    pub(crate) checks: u64,
+    /// Checks that were decided without Redis.
+    pub(crate) degraded: u64,
+    /// The most that a client was admitted under one policy.
+    pub(crate) admitted: u32,
+    pub(crate) worst: Duration,
+    pub(crate) worst_lag: Duration,
+    /// Tasks that panicked.
+    pub(crate) panics: usize,
+}
+
+impl Load {
+    pub(crate) fn start(limiter: &RateLimiter) -> Self {
+        let seen = Arc::new(Seen {
+            begin: Instant::now(),
+            is_over: AtomicBool::new(false),
+            checks: AtomicU64::new(0),
+            degraded: AtomicU64::new(0),
+            last_degraded: AtomicU64::new(0),
+            worst: AtomicU64::new(0),
+            worst_lag: AtomicU64::new(0),
+            admitted: Mutex::default(),
+        });
+        let mut tasks = JoinSet::new();
+        for task in 0..TASKS {
+            tasks.spawn(checks(limiter.clone(), seen.clone(), task));
+        }
+        tasks.spawn(lag(seen.clone()));
+        Self { seen, tasks }
+    }
+
+    /// When a check was last decided without Redis.
+    pub(crate) fn last_degraded(&self) -> Instant {
+        self.seen.begin + Duration::from_micros(self.seen.last_degraded.load(Ordering::Relaxed))
+    }
+
+    pub(crate) async fn stop(mut self) -> Report {
+        self.seen.is_over.store(true, Ordering::Relaxed);
+        let mut panics = 0;
+        while let Some(ended) = self.tasks.join_next().await {
+            panics += usize::from(ended.is_err());
+        }
+        let seen = &self.seen;
+        let admitted = seen.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let micros = |time: &AtomicU64| Duration::from_micros(time.load(Ordering::Relaxed));
+        Report {
+            checks: seen.checks.load(Ordering::Relaxed),
+            degraded: seen.degraded.load(Ordering::Relaxed),
+            admitted: admitted.values().copied().max().unwrap_or(0),
+            worst: micros(&seen.worst),
+            worst_lag: micros(&seen.worst_lag),
+            panics,
+        }
+    }
+}
+
+async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32) {
+    let mut n = 0_u32;
+    while !seen.is_over.load(Ordering::Relaxed) {
+        tokio::time::sleep(PACE).await;
+        n += 1;
+        let policy = n as usize % POLICIES.len();
+        let is_busy = n.is_multiple_of(2);
+        let client = if is_busy {
+            n / 2 % BUSY
+        } else {
+            n * TASKS + task + BUSY
+        };
+        let mut request = Request::new(());
+        // A few have an API key: one that is on a tier, and ones that nobody knows.
+        let key = match n % 8 {
+            1 => Some("k-pro".to_owned()),
+            3 => Some(format!("k-{task}-{n}")),
+            _ => None,
+        };
+        if let Some(key) = key.and_then(|key| HeaderValue::try_from(key).ok()) {
+            request.headers_mut().insert(&API_KEY, key);
+        }
+        let (parts, ()) = request.into_parts();
+        let address = IpAddr::from(Ipv4Addr::from(client));
+        let caller = Caller::new(&parts).with_peer(Some(address));
+
+        let asked = Instant::now();
+        let status = limiter.check(&POLICIES[policy], caller).await;
+        let took = asked.elapsed();
+
+        seen.checks.fetch_add(1, Ordering::Relaxed);
+        seen.worst.fetch_max(micros(took), Ordering::Relaxed);
+        if status.is_degraded() {
+            seen.degraded.fetch_add(1, Ordering::Relaxed);
+            let at = micros(seen.begin.elapsed());
+            seen.last_degraded.fetch_max(at, Ordering::Relaxed);
+        }
+        if is_busy && status.is_allowed() {
+            let mut admitted = seen.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+            *admitted.entry((policy, client)).or_default() += 1;
+        }
+    }
+}
+
+async fn lag(seen: Arc<Seen>) {
+    let step = Duration::from_millis(5);
+    while !seen.is_over.load(Ordering::Relaxed) {
+        let due = Instant::now() + step;
+        tokio::time::sleep(step).await;
+        seen.worst_lag
+            .fetch_max(micros(due.elapsed()), Ordering::Relaxed);
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,296 @@
+//! What happens to the limits when something happens to Redis: each fault with load running, and at
+//! the end a table.
+//!
+//! `cargo test -p ratelimit-tests --test faults` runs them all, one after another, since they
+//! measure how long checks take; `… --test faults -- proxy` those whose names contain `proxy`.
+
+mod held;
+mod load;
+mod scene;
+
+use std::{
+    env,
+    io::{self, Write},
+    pin::Pin,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use ratelimit_tests::Trouble;
+use tokio::time::sleep;
+
+use self::{
+    held::Held,
+    load::{LIMIT, Load, Report},
+    scene::{Scene, Way, run, until},
+};
+
+/// What a check may take: its timeout, and a little for the machine.
+const MOST: Duration = Duration::from_millis(100 + 50);
+
+/// What a store keeps open.
+const CONNECTIONS: usize = 4;
+
+/// How soon after a fault Redis decides again.
+const RECOVERY: Duration = Duration::from_secs(2);
+
+struct Fault {
+    name: &'static str,
+    way: Way,
+    /// The store counts in a clock that can be stepped.
+    steps: bool,
+    /// How many times a client's limit is forgotten by Redis.
+    forgets: u32,
+    /// Begins it, and ends it.
+    happens: for<'a> fn(&'a mut Scene) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+}
+
+/// How long most faults last: long enough for the breaker to open and to probe a few times.
+const FOR: Duration = Duration::from_millis(1_500);
+
+macro_rules! faults {
+    ($($name:literal, $way:ident, forgets $forgets:literal, steps $steps:literal, $scene:ident => $happens:block)*) => {
+        &[$(Fault {
+            name: $name,
+            way: Way::$way,
+            steps: $steps,
+            forgets: $forgets,
+            happens: |$scene| Box::pin(async move { $happens }),
+        }),*]
+    };
+}
+
+const FAULTS: &[Fault] = faults! {
+    "none", Direct, forgets 0, steps false, _scene => { sleep(FOR).await }
+    "server stands still for 5 s (SIGSTOP)", Direct, forgets 0, steps false, scene => {
+        scene.server().stop();
+        sleep(Duration::from_secs(5)).await;
+        scene.server().cont();
+    }
+    "server killed (-9) and started again, with its log", Direct, forgets 0, steps false, scene => {
+        scene.kill();
+        sleep(FOR).await;
+        scene.start_again();
+    }
+    "CLIENT PAUSE 1500", Direct, forgets 0, steps false, scene => {
+        scene.tell("CLIENT PAUSE 1500").await;
+        sleep(FOR).await;
+    }
+    "CLIENT KILL TYPE normal", Direct, forgets 0, steps false, scene => {
+        scene.tell("CLIENT KILL TYPE normal SKIPME yes").await;
+    }
+    "SCRIPT FLUSH", Direct, forgets 0, steps false, scene => {
+        scene.tell("SCRIPT FLUSH").await;
+    }
+    "FLUSHALL", Direct, forgets 1, steps false, scene => {
+        scene.tell("FLUSHALL").await;
+    }
+    "DEBUG SLEEP 1.5", Direct, forgets 0, steps false, scene => {
+        scene.tell("DEBUG SLEEP 1.5").await;
+    }
+    "no memory left (maxmemory, noeviction)", Direct, forgets 0, steps false, scene => {
+        scene.tell("CONFIG SET maxmemory 1").await;
+        sleep(FOR).await;
+        scene.tell("CONFIG SET maxmemory 0").await;
+    }
+    "a replica that takes no writes", Direct, forgets 0, steps false, scene => {
+        scene.tell("REPLICAOF 127.0.0.1 1").await;
+        sleep(FOR).await;
+        scene.tell("REPLICAOF NO ONE").await;
+    }
+    "another password, then none again", Direct, forgets 0, steps false, scene => {
+        // A connection that is there is asked for no password.
+        let mut connection = scene.connection().await;
+        run(&mut connection, "CONFIG SET requirepass another").await;
+        run(&mut connection, "CLIENT KILL TYPE normal SKIPME yes").await;
+        sleep(FOR).await;
+        run(&mut connection, "CONFIG SET requirepass ''").await;
+    }
+    "clock an hour back, then forward again", Direct, forgets 0, steps true, scene => {
+        scene.clock.step(-3600);
+        sleep(FOR).await;
+        scene.clock.step(3600);
+    }
+    "proxy delays answers by 300 ms", Proxy, forgets 0, steps false, scene => {
+        scene.proxy.make(Trouble::Delay(Duration::from_millis(300)));
+        sleep(FOR).await;
+        scene.proxy.make(Trouble::None);
+    }
+    "proxy loses all it carries, for ever", Proxy, forgets 0, steps false, scene => {
+        scene.proxy.make(Trouble::BlackHole);
+        sleep(FOR).await;
+        scene.proxy.make(Trouble::None);
+    }
+    "proxy closes connections", Proxy, forgets 0, steps false, scene => {
+        scene.proxy.make(Trouble::Refuse);
+        sleep(FOR).await;
+        scene.proxy.make(Trouble::None);
+    }
+    "proxy cuts answers in half", Proxy, forgets 0, steps false, scene => {
+        scene.proxy.make(Trouble::Cut);
+        sleep(FOR).await;
+        scene.proxy.make(Trouble::None);
+    }
+    "proxy answers with garbage", Proxy, forgets 0, steps false, scene => {
+        scene.proxy.make(Trouble::Garbage);
+        sleep(FOR).await;
+        scene.proxy.make(Trouble::None);
+    }
+    "no server yet when the application starts", NotYet, forgets 0, steps false, scene => {
+        sleep(FOR).await;
+        scene.start_again();
+    }
+};
+
+fn main() -> ExitCode {
+    // What cargo itself passes on begins with a dash.
+    let wanted: Vec<String> = env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
+    let is_wanted = |fault: &&Fault| {
+        wanted.is_empty()
+            || wanted
+                .iter()
+                .any(|wanted| fault.name.contains(wanted.as_str()))
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut failures = Vec::new();
+    say(HEAD);
+    for fault in FAULTS.iter().filter(is_wanted) {
+        let outcome = runtime.block_on(outcome(fault));
+        say(&outcome.row(fault));
+        failures.extend(outcome.failures(fault));
+    }
+    for failure in &failures {
+        say(failure);
+    }
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+const HEAD: &str = "\n| fault | checks | without Redis | most admitted, of at most | slowest check | recovery |\n\
+    | --- | --- | --- | --- | --- | --- |";
+
+fn say(line: &str) {
+    // Nobody listens, which is no failure of the limits.
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+struct Outcome {
+    report: Report,
+    recovery: Duration,
+    is_held: Result<(), String>,
+    is_decided_by_redis: bool,
+}
+
+async fn outcome(fault: &Fault) -> Outcome {
+    let mut scene = Scene::set(fault.way, fault.steps).await;
+    let load = Load::start(&scene.limiter);
+    sleep(Duration::from_secs(1)).await;
+    let (clients, to_come) = match fault.way {
+        Way::NotYet => (0, CONNECTIONS),
+        Way::Direct | Way::Proxy => (scene.clients().await, 0),
+    };
+    let held = Held::now();
+
+    (fault.happens)(&mut scene).await;
+
+    let end = Instant::now();
+    // Long enough to see that it is over, or that it is not.
+    sleep(RECOVERY + Duration::from_millis(500)).await;
+    let recovery = load.last_degraded().saturating_duration_since(end);
+    let asked = scene.server().calls("evalsha").await;
+    let is_decided_by_redis = until(Duration::from_secs(1), async || {
+        scene.server().calls("evalsha").await > asked
+    });
+    let is_decided_by_redis = is_decided_by_redis.await;
+    let is_settled = until(Duration::from_secs(3), async || {
+        Held::now().is_no_more_than(held, to_come) && scene.clients().await <= clients + to_come + 2
+    });
+    let is_held = if is_settled.await {
+        Ok(())
+    } else {
+        Err(format!(
+            "{held:?} and {clients} clients of the server became {:?} and {}",
+            Held::now(),
+            scene.clients().await
+        ))
+    };
+    Outcome {
+        report: load.stop().await,
+        recovery,
+        is_held,
+        is_decided_by_redis,
+    }
+}
+
+impl Outcome {
+    fn row(&self, fault: &Fault) -> String {
+        let Report {
+            checks,
+            degraded,
+            admitted,
+            worst,
+            ..
+        } = self.report;
+        format!(
+            "| {} | {checks} | {degraded} | {admitted} of {} | {} ms | {} ms |",
+            fault.name,
+            fault.bound(),
+            worst.as_millis(),
+            self.recovery.as_millis()
+        )
+    }
+
+    fn failures(&self, fault: &Fault) -> Vec<String> {
+        let report = &self.report;
+        let mut failures = Vec::new();
+        let mut expect = |holds: bool, what: String| {
+            if !holds {
+                failures.push(format!("FAILED: {}: {what}", fault.name));
+            }
+        };
+        expect(
+            report.panics == 0,
+            format!("{} tasks panicked", report.panics),
+        );
+        expect(
+            report.admitted <= fault.bound(),
+            format!("a client was admitted {} times", report.admitted),
+        );
+        // What the machine itself is late by is not the limiter's doing.
+        expect(
+            report.worst <= MOST + report.worst_lag,
+            format!(
+                "a check took {:?}, with a lag of {:?}",
+                report.worst, report.worst_lag
+            ),
+        );
+        expect(
+            self.recovery <= RECOVERY,
+            format!("still without Redis after {:?}", self.recovery),
+        );
+        expect(
+            self.is_decided_by_redis,
+            "Redis is not asked any more".to_owned(),
+        );
+        if let Err(held) = &self.is_held {
+            expect(false, held.clone());
+        }
+        failures
+    }
+}
+
+impl Fault {
+    /// What Redis admits, and what this process does without it, once an outage.
+    fn bound(&self) -> u32 {
+        LIMIT * (2 + self.forgets)
+    }
+}

@@ -1,0 +1,144 @@
+//! What lies between an application and its Redis, and what may go wrong there.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch::{self, Receiver, Sender},
+    task::JoinHandle,
+    time::{Duration, sleep},
+};
+
+/// What happens to connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing: what is sent arrives.
+    None,
+    /// Answers come so much later.
+    Delay(Duration),
+    /// Connections are accepted, and those that there are stay; but nothing arrives any more on
+    /// any of them, also when the trouble is over. Only new ones then work.
+    BlackHole,
+    /// Connections are closed, and new ones as soon as they are accepted.
+    Refuse,
+    /// Half of an answer arrives, and the connection is closed.
+    Cut,
+    /// Answers are replaced with what is none.
+    Garbage,
+}
+
+/// A TCP proxy before a server on this machine. It ends with this value.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    trouble: Sender<Trouble>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Starts one, with no trouble.
+    ///
+    /// # Panics
+    ///
+    /// There is no port to listen on.
+    pub async fn start(server_port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("the loopback interface has free ports");
+        let port = listener.local_addr().expect("it is bound").port();
+        let (trouble, is_in) = watch::channel(Trouble::None);
+        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server_port));
+        Self {
+            port,
+            trouble,
+            task: tokio::spawn(accept(listener, server, is_in)),
+        }
+    }
+
+    /// The URL of a Redis behind it.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Has it make trouble.
+    pub fn make(&self, trouble: Trouble) {
+        self.trouble.send_replace(trouble);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, server: SocketAddr, trouble: Receiver<Trouble>) {
+    // Connections end with the task, too.
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((client, _)) = accepted else { continue };
+                connections.spawn(carry(client, server, trouble.clone()));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Carries bytes both ways until one side has had enough, or the trouble has.
+async fn carry(client: TcpStream, server: SocketAddr, mut trouble: Receiver<Trouble>) {
+    let Ok(server) = TcpStream::connect(server).await else {
+        return;
+    };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let answers = trouble.clone();
+    let hits = |trouble: &Trouble| matches!(trouble, Trouble::BlackHole | Trouble::Refuse);
+    tokio::select! {
+        biased;
+        // An error here says that the proxy is gone, and so is this.
+        _ = trouble.wait_for(hits) => {}
+        _ = tokio::io::copy(&mut from_client, &mut to_server) => return,
+        _ = bring_back(&mut from_server, &mut to_client, answers) => return,
+    }
+    if *trouble.borrow() == Trouble::BlackHole {
+        // Until the client gives up; the other halves are kept open for so long.
+        let _ = tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await;
+    }
+}
+
+async fn bring_back(
+    from_server: &mut OwnedReadHalf,
+    to_client: &mut OwnedWriteHalf,
+    trouble: Receiver<Trouble>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from_server.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        let answer = &buffer[..read];
+        let now = *trouble.borrow();
+        match now {
+            Trouble::Delay(time) => {
+                sleep(time).await;
+                to_client.write_all(answer).await?;
+            }
+            Trouble::Cut => return to_client.write_all(&answer[..read / 2]).await,
+            Trouble::Garbage => to_client.write_all(b"\x00\xffHTTP/1.1 400\r\n").await?,
+            // The rest befalls whole connections.
+            Trouble::None | Trouble::BlackHole | Trouble::Refuse => {
+                to_client.write_all(answer).await?;
+            }
+        }
+    }
+}
