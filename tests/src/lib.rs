@@ -7,6 +7,7 @@ mod policies;
 mod proxy;
 mod redis_cluster;
 mod redis_server;
+mod sentinel;
 
 pub use self::{
     app::{App, header},
@@ -15,4 +16,5 @@ pub use self::{
     proxy::{Proxy, Trouble},
     redis_cluster::RedisCluster,
     redis_server::RedisServer,
+    sentinel::Sentinel,
 };

@@ -3,5 +3,6 @@
 mod acl;
 mod cluster;
 mod everything;
+mod sentinel;
 mod tls;
 mod url;

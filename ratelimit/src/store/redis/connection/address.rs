@@ -17,6 +17,10 @@ pub(super) enum Servers {
     One(String),
     #[cfg(feature = "cluster")]
     Cluster(Vec<String>),
+    Sentinels {
+        sentinels: Vec<String>,
+        master: String,
+    },
 }
 
 impl Address {
@@ -31,14 +35,41 @@ impl Address {
         }
     }
 
+    /// Whether the settings can work with these URLs.
+    pub(super) fn check(&self) -> Result<(), ConnectError> {
+        let urls: Vec<&String> = match &self.servers {
+            Servers::One(url) => vec![url],
+            #[cfg(feature = "cluster")]
+            Servers::Cluster(urls) if urls.is_empty() => {
+                return Err(ConnectError::Setting(
+                    "a cluster needs the URL of at least one of its servers",
+                ));
+            }
+            #[cfg(feature = "cluster")]
+            Servers::Cluster(urls) => urls.iter().collect(),
+            Servers::Sentinels { sentinels, .. } if sentinels.is_empty() => {
+                return Err(ConnectError::Setting(
+                    "a master needs the URL of at least one of its sentinels",
+                ));
+            }
+            Servers::Sentinels { sentinels, master } => sentinels.iter().chain([master]).collect(),
+        };
+        let is_encrypted = |url: &&String| {
+            let url = parse_redis_url(url);
+            url.is_some_and(|url| matches!(url.scheme(), "rediss" | "valkeys"))
+        };
+        self.tls.check(urls.iter().any(is_encrypted))
+    }
+
     /// What a URL says, with the certificates.
     pub(super) fn read(&self, url: &str) -> Result<ConnectionInfo, ConnectError> {
-        let scheme = parse_redis_url(url).map(|url| url.scheme().to_owned());
-        self.tls
-            .check(matches!(scheme.as_deref(), Some("rediss" | "valkeys")))?;
         let info = url
             .into_connection_info()
             .map_err(|error| ConnectError::url(&error))?;
         self.tls.apply(info)
+    }
+
+    pub(super) fn read_all(&self, urls: &[String]) -> Result<Vec<ConnectionInfo>, ConnectError> {
+        urls.iter().map(|url| self.read(url)).collect()
     }
 }

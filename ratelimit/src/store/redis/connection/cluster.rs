@@ -53,11 +53,6 @@ pub(super) fn client(
     tls: &Tls,
     connect_timeout: Duration,
 ) -> Result<ClusterClient, ConnectError> {
-    if servers.is_empty() {
-        return Err(ConnectError::Setting(
-            "a cluster needs the URL of at least one of its servers",
-        ));
-    }
     // Sent again at once and as often as it takes, since a check waits for no more than its timeout
     // anyway, after which nobody tries any more. While a slot moves it may take several: the ASKING
     // before a command is lost where another command on the same connection comes in between.

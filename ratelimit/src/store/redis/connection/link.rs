@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{
-    Client, Cmd, ConnectionAddr, Pipeline, RedisError, Value,
+    Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
 };
 #[cfg(feature = "cluster")]
@@ -14,6 +14,7 @@ use super::cluster;
 use super::{
     address::{Address, Servers},
     error::{ConnectError, reason},
+    sentinel::Sentinels,
 };
 
 /// What can be connected to: an address that has been read.
@@ -27,6 +28,7 @@ enum Kind {
     One(Box<Client>),
     #[cfg(feature = "cluster")]
     Cluster(Box<ClusterClient>),
+    Sentinels(Box<Sentinels>),
 }
 
 /// It reconnects by itself when it is lost. Its clones are the same.
@@ -39,20 +41,33 @@ pub(super) enum Link {
 
 impl Target {
     pub(super) fn new(address: &Address, connect_timeout: Duration) -> Result<Self, ConnectError> {
+        address.check()?;
+        let addresses = |servers: &[ConnectionInfo]| {
+            let addresses = servers.iter().map(|info| info.addr().clone());
+            addresses.collect::<Vec<_>>()
+        };
         let (kind, addresses) = match &address.servers {
             Servers::One(url) => {
                 let info = address.read(url)?;
-                let addresses = vec![info.addr().clone()];
+                let addresses = addresses(std::slice::from_ref(&info));
                 let client = Client::open(info).map_err(|error| ConnectError::url(&error))?;
                 (Kind::One(Box::new(client)), addresses)
             }
             #[cfg(feature = "cluster")]
             Servers::Cluster(urls) => {
-                let servers = urls.iter().map(|url| address.read(url));
-                let servers = servers.collect::<Result<Vec<_>, _>>()?;
-                let addresses = servers.iter().map(|info| info.addr().clone()).collect();
+                let servers = address.read_all(urls)?;
                 let client = cluster::client(&servers, &address.tls, connect_timeout)?;
-                (Kind::Cluster(Box::new(client)), addresses)
+                (Kind::Cluster(Box::new(client)), addresses(&servers))
+            }
+            Servers::Sentinels { sentinels, master } => {
+                let servers = address.read_all(sentinels)?;
+                let addresses = addresses(&servers);
+                let sentinels = Sentinels {
+                    servers,
+                    master: address.read(master)?,
+                    connect_timeout,
+                };
+                (Kind::Sentinels(Box::new(sentinels)), addresses)
             }
         };
         Ok(Self {
@@ -71,7 +86,7 @@ impl Target {
     /// Whether the keys are spread over several servers.
     pub(super) fn is_cluster(&self) -> bool {
         match &self.kind {
-            Kind::One(_) => false,
+            Kind::One(_) | Kind::Sentinels(_) => false,
             #[cfg(feature = "cluster")]
             Kind::Cluster(_) => true,
         }
@@ -99,19 +114,27 @@ impl Target {
     async fn link(&self) -> Result<Link, RedisError> {
         match &self.kind {
             Kind::One(client) => {
-                // One attempt at a time and no pause: a check that finds no connection fails at
-                // once, and the next one tries again.
-                let config = ConnectionManagerConfig::new()
-                    .set_number_of_retries(0)
-                    .set_connection_timeout(Some(self.connect_timeout))
-                    .set_response_timeout(None);
-                let connected = ConnectionManager::new_with_config((**client).clone(), config);
+                let connected = manager((**client).clone(), self.connect_timeout);
                 connected.await.map(Link::One)
             }
             #[cfg(feature = "cluster")]
             Kind::Cluster(client) => client.get_async_connection().await.map(Link::Cluster),
+            Kind::Sentinels(sentinels) => sentinels.find().await.map(Link::One),
         }
     }
+}
+
+/// A connection to one server. It makes one attempt at a time and no pause: a check that finds no
+/// connection fails at once, and the next one tries again.
+pub(super) async fn manager(
+    client: Client,
+    connect_timeout: Duration,
+) -> Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(0)
+        .set_connection_timeout(Some(connect_timeout))
+        .set_response_timeout(None);
+    ConnectionManager::new_with_config(client, config).await
 }
 
 impl Link {

@@ -5,6 +5,7 @@ mod address;
 mod cluster;
 mod error;
 mod link;
+mod sentinel;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
