@@ -136,6 +136,10 @@ const FAULTS: &[Fault] = faults! {
         sleep(FOR).await;
         scene.proxy.make(Trouble::None);
     }
+    "master killed, and its replica made the master", Sentinel, forgets 1, steps false, scene => {
+        scene.kill();
+        scene.failed_over().await;
+    }
     "no server yet when the application starts", NotYet, forgets 0, steps false, scene => {
         sleep(FOR).await;
         scene.start_again();
@@ -196,7 +200,7 @@ async fn outcome(fault: &Fault) -> Outcome {
     sleep(Duration::from_secs(1)).await;
     let (clients, to_come) = match fault.way {
         Way::NotYet => (0, CONNECTIONS),
-        Way::Direct | Way::Proxy => (scene.clients().await, 0),
+        Way::Direct | Way::Proxy | Way::Sentinel => (scene.clients().await, 0),
     };
     let held = Held::now();
 

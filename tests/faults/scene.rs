@@ -4,16 +4,16 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process, str,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use ratelimit::{Clock, MonotonicClock, RateLimiter, RedisStore};
-use ratelimit_tests::{Proxy, RedisServer};
+use ratelimit_tests::{Proxy, RedisServer, Sentinel};
 use redis::aio::MultiplexedConnection;
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
 
 /// How an application reaches its server.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,11 +22,17 @@ pub(crate) enum Way {
     Proxy,
     /// There is no server when the application starts.
     NotYet,
+    /// The server is a master, which a sentinel watches.
+    Sentinel,
 }
 
 pub(crate) struct Scene {
     /// `None` while it is dead.
     server: Option<RedisServer>,
+    /// What takes its place then, if anything does.
+    standby: Option<RedisServer>,
+    // Held for its end.
+    _sentinel: Option<Sentinel>,
     port: u16,
     directory: Directory,
     arguments: Vec<String>,
@@ -38,33 +44,38 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) async fn set(way: Way, steps: bool) -> Self {
         let directory = Directory::new();
-        let mut arguments = vec!["--dir".to_owned(), directory.0.display().to_string()];
-        // What was answered has been written, and outlives the process.
-        arguments.extend(["--appendonly", "yes", "--appendfsync", "everysec"].map(str::to_owned));
-        if debug_has_to_be_enabled() {
-            arguments.extend(["--enable-debug-command", "yes"].map(str::to_owned));
-        }
-        let borrowed: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let server = RedisServer::start_with(&[], &borrowed);
+        let arguments = arguments(&directory);
+        let (sentinel, server, standby) = if way == Way::Sentinel {
+            let (sentinel, master, replica) = Sentinel::start().await;
+            (Some(sentinel), master, Some(replica))
+        } else {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            (None, RedisServer::start_with(&[], &arguments), None)
+        };
+        run(
+            &mut server.connection().await,
+            "HSET api_key:k-pro tier pro",
+        )
+        .await;
         let port = server.port();
-        let mut connection = server.connection().await;
-        run(&mut connection, "HSET api_key:k-pro tier pro").await;
         let proxy = Proxy::start(port).await;
-        let url = match way {
-            Way::Proxy => proxy.url(),
-            Way::Direct | Way::NotYet => server.url(),
+        let mut builder = match (way, &sentinel) {
+            (Way::Proxy, _) => RedisStore::builder(proxy.url()),
+            (_, Some(sentinel)) => {
+                let master = format!("redis://:{}@mymaster", Sentinel::PASSWORD);
+                RedisStore::sentinel([sentinel.url()], master)
+            }
+            _ => RedisStore::builder(server.url()),
         };
         let clock = Stepped::default();
-        let mut builder = RedisStore::builder(url);
         if steps {
             builder = builder.clock(clock.clone());
         }
-        let mut server = Some(server);
-        let store = if way == Way::NotYet {
-            server = None;
-            builder.connect_lazily()
+        let (server, store) = if way == Way::NotYet {
+            drop(server);
+            (None, builder.connect_lazily())
         } else {
-            builder.connect().await
+            (Some(server), builder.connect().await)
         };
         let limiter = RateLimiter::builder()
             .store(store.expect("nothing is wrong with it"))
@@ -72,6 +83,8 @@ impl Scene {
             .expect("nothing is wrong with it");
         Self {
             server,
+            standby,
+            _sentinel: sentinel,
             port,
             directory,
             arguments,
@@ -88,6 +101,20 @@ impl Scene {
     pub(crate) async fn connection(&self) -> MultiplexedConnection {
         let server = self.server.as_ref().expect("it is alive");
         server.connection().await
+    }
+
+    /// Waits until the replica has become the master.
+    pub(crate) async fn failed_over(&mut self) {
+        let standby = self.standby.take().expect("there is a replica");
+        let is_master = until(Duration::from_secs(20), async || {
+            // The sentinel closes the connections of a server that it makes the master.
+            let mut connection = standby.connection().await;
+            let role: redis::RedisResult<(String, redis::Value, redis::Value)> =
+                redis::cmd("ROLE").query_async(&mut connection).await;
+            role.is_ok_and(|(role, ..)| role == "master")
+        });
+        assert!(is_master.await, "the sentinel has made nobody the master");
+        self.server = Some(standby);
     }
 
     /// Sends the server a command.
@@ -129,6 +156,17 @@ pub(crate) async fn run(connection: &mut MultiplexedConnection, command: &str) {
     }
     let answer: redis::RedisResult<redis::Value> = sent.query_async(connection).await;
     answer.unwrap_or_else(|error| panic!("{command}: {error}"));
+}
+
+/// A server that keeps what it has on disk.
+fn arguments(directory: &Directory) -> Vec<String> {
+    let mut arguments = vec!["--dir".to_owned(), directory.0.display().to_string()];
+    // What was answered has been written, and outlives the process.
+    arguments.extend(["--appendonly", "yes", "--appendfsync", "everysec"].map(str::to_owned));
+    if debug_has_to_be_enabled() {
+        arguments.extend(["--enable-debug-command", "yes"].map(str::to_owned));
+    }
+    arguments
 }
 
 /// Servers of version 7 and later have to be told that they may be debugged.

@@ -51,6 +51,32 @@ async fn limits_hold_while_redis_is_gone_and_after() {
     }
 }
 
+/// Two processes, as far as Redis can tell, which share a client.
+#[tokio::test]
+async fn each_process_admits_at_most_its_own_limit_while_redis_is_gone() {
+    let server = RedisServer::start();
+    let mut apps = Vec::new();
+    for _ in 0..2 {
+        let store = RedisStore::connect(&server.url()).await;
+        let limiter = RateLimiter::builder().store(store.expect("a redis-server"));
+        let limiter = limiter.build().expect("nothing is wrong with it");
+        let router = Router::new().route("/", get(limited));
+        apps.push(App::start(router.layer(Extension(limiter))).await);
+    }
+    // The first has seen the client twice, and the second never.
+    for _ in 0..2 {
+        assert_eq!(apps[0].status("/").await, 200);
+    }
+    drop(server);
+    for (app, most) in apps.iter().zip([3, 5]) {
+        let mut admitted = 0;
+        for _ in 0..20 {
+            admitted += u32::from(app.status("/").await == 200);
+        }
+        assert_eq!(admitted, most, "what it knows to be left, or a whole limit");
+    }
+}
+
 /// A flood from one client, which has nothing left.
 #[tokio::test]
 async fn who_is_turned_away_costs_redis_next_to_nothing() {

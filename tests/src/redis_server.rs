@@ -10,6 +10,7 @@ use crate::guarded::Guarded;
 pub struct RedisServer {
     server: Guarded,
     port: u16,
+    password: Option<String>,
 }
 
 /// Writes files, given as name and content up to `--`, and becomes a redis-server.
@@ -96,7 +97,16 @@ impl RedisServer {
         let mut said = String::new();
         while let Some(line) = server.line() {
             if line.contains("Ready to accept connections") {
-                return Some(Self { server, port });
+                let password = more
+                    .iter()
+                    .skip_while(|word| *word != "--requirepass")
+                    .nth(1);
+                let password = password.cloned();
+                return Some(Self {
+                    server,
+                    port,
+                    password,
+                });
             }
             if line.contains("Failed listening") {
                 return None;
@@ -117,9 +127,12 @@ impl RedisServer {
         self.port
     }
 
-    /// The URL it is reached at.
+    /// The URL it is reached at, with the password that it asks for.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        match &self.password {
+            Some(password) => format!("redis://:{password}@127.0.0.1:{}", self.port),
+            None => format!("redis://127.0.0.1:{}", self.port),
+        }
     }
 
     /// A plain connection to it, which waits for answers for as long as they take.

@@ -46,7 +46,7 @@ impl Sentinel {
         ];
         let replica = RedisServer::start_with(&[], &[&password[..], &of_master].concat());
         until(
-            &format!("redis://:{}@127.0.0.1:{}", Self::PASSWORD, replica.port()),
+            &replica.url(),
             &{
                 let mut info = cmd("INFO");
                 info.arg("replication");
