@@ -23,10 +23,11 @@
 
 mod policy;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, GenericParam, PatType, ReturnType, ext::IdentExt, parse_quote, spanned::Spanned,
+    Attribute, GenericParam, Generics, PatType, ReturnType, ext::IdentExt, parse_quote,
+    spanned::Spanned,
 };
 
 use crate::{
@@ -99,8 +100,9 @@ fn outer(
     let name = &signature.ident;
     let asyncness = &signature.asyncness;
     let fn_token = &signature.fn_token;
-    let generics = &signature.generics;
-    let where_clause = &generics.where_clause;
+    let generics = parameters_of(&signature.generics);
+    let where_clause = &signature.generics.where_clause;
+    let (inputs, output) = (&signature.inputs, &signature.output);
 
     // axum can hand over nothing but RateLimited arguments, so a handler that has none gets one.
     let unit = [parse_quote!(_: ())];
@@ -125,28 +127,28 @@ fn outer(
         .position(|argument| !has_cfg(argument))
         .map(variable);
     let responder = Ident::new("responder", Span::mixed_site());
-    let turbofish = turbofish(&generics.params);
+    let turbofish = turbofish(&signature.generics.params);
     // Where the answer is no response, the error points at its type. It remains code of this macro,
     // of which lints do not speak to the user.
     let span = match &signature.output {
         ReturnType::Default => Span::call_site(),
         ReturnType::Type(_, ty) => Span::call_site().located_at(ty.span()),
     };
-    let speaks_of_self = handler.speaks_of_self();
-    let mut written = signature.clone();
+    let speaks_of_self = handler.self_type().is_some();
+    let mut inner = name.clone();
     let mut call = name.clone();
     call.set_span(span);
     let mut call = call.into_token_stream();
     if speaks_of_self {
-        written.ident = format_ident!("__rate_limited_{}", name.unraw(), span = name.span());
-        let name = format_ident!("{}", written.ident, span = span);
-        call = quote_spanned!(span=> Self::#name);
+        inner = format_ident!("__rate_limited_{}", name.unraw(), span = name.span());
+        let inner = format_ident!("{inner}", span = span);
+        call = quote_spanned!(span=> Self::#inner);
     }
     // Handlers are async because axum asks for it, which the lint sees of all but this one.
     let written = quote! {
         #[allow(clippy::unused_async)]
         #(#inside)*
-        #written #body
+        #asyncness #fn_token #inner #generics (#inputs) #output #where_clause #body
     };
     let (within, beside) = if speaks_of_self {
         (TokenStream::new(), quote!(#[doc(hidden)] #written))
@@ -192,6 +194,17 @@ fn goes_outside(attribute: &Attribute) -> bool {
     .any(|name| attribute.path().is_ident(name))
 }
 
+/// The handler's generic parameters; where it has none, an empty list of them that is this macro's.
+/// The compiler then does not propose that a type which is missing be a parameter, and what it says
+/// of the type where it was written and in the signature here is one error.
+fn parameters_of(generics: &Generics) -> TokenStream {
+    if generics.params.is_empty() {
+        quote!(<>)
+    } else {
+        generics.to_token_stream()
+    }
+}
+
 fn cfgs(argument: &PatType) -> impl Iterator<Item = &Attribute> {
     argument.attrs.iter().filter(|attribute| is_cfg(attribute))
 }
@@ -210,13 +223,16 @@ fn turbofish<'a>(params: impl IntoIterator<Item = &'a GenericParam>) -> Option<T
     (!arguments.is_empty()).then(|| quote!(::<#(#arguments),*>))
 }
 
-/// The same tokens as if they stood there: an error within a call is reported from its first token
-/// on, and must not begin at the attribute.
-fn at(span: Span, tokens: &TokenStream) -> TokenStream {
-    let tokens = tokens.clone().into_iter();
+/// The same path as if it stood there: an error within a call is reported from its first token on,
+/// and must not begin at the attribute. Only its names stay where they are, so that the compiler
+/// says once, and not once for each place, that there is no such crate.
+fn at(span: Span, path: &TokenStream) -> TokenStream {
+    let tokens = path.clone().into_iter();
     tokens
         .map(|mut token| {
-            token.set_span(span);
+            if let TokenTree::Punct(punct) = &mut token {
+                punct.set_span(span);
+            }
             token
         })
         .collect()

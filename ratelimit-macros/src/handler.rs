@@ -1,10 +1,11 @@
 //! The annotated function: its head is parsed, its body carried along as it is.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{
     Attribute, FnArg, Meta, PatType, Safety, Signature, Visibility,
     parse::{ParseStream, Parser},
+    spanned::Spanned,
 };
 
 use crate::errors::Errors;
@@ -47,15 +48,16 @@ impl Handler {
         Ok(handler)
     }
 
-    /// Takes out the further `#[rate_limit]`s, which are this handler's as well, with what is in them.
-    pub(crate) fn take_limits(&mut self) -> Vec<TokenStream> {
+    /// Takes out the further `#[rate_limit]`s, which are this handler's as well: where they stand, and
+    /// what is in them.
+    pub(crate) fn take_limits(&mut self) -> Vec<(Span, TokenStream)> {
         let (limits, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attributes)
             .into_iter()
             .partition(is_rate_limit);
         self.attributes = others;
         let options = |attribute: Attribute| match attribute.meta {
-            Meta::List(list) => list.tokens,
-            _ => TokenStream::new(),
+            Meta::List(list) => (list.path.span(), list.tokens),
+            other => (other.span(), TokenStream::new()),
         };
         limits.into_iter().map(options).collect()
     }
@@ -71,9 +73,10 @@ impl Handler {
         quote!(#(#attributes)* #visibility #signature #body)
     }
 
-    /// Whether it speaks of `Self`, as only a function in an `impl` block can.
-    pub(crate) fn speaks_of_self(&self) -> bool {
-        mentions(self.signature.to_token_stream(), "Self") || mentions(self.body.clone(), "Self")
+    /// Where it speaks of `Self`, as only a function in an `impl` block can.
+    pub(crate) fn self_type(&self) -> Option<Ident> {
+        let in_signature = find(self.signature.to_token_stream(), "Self");
+        in_signature.or_else(|| find_self(self.body.clone()))
     }
 
     /// The arguments; those of a function that passed the checks.
@@ -101,7 +104,7 @@ impl Handler {
             errors.at(
                 receiver,
                 "a handler has no `self`",
-                "take what it needs with `State`; a function of an `impl` block is limited with `policy`",
+                "take what it needs with `State`; in an `impl` block, leave `self` out and write `#[rate_limit(policy = Search)]`",
             );
         }
         if asyncness.is_none() {
@@ -122,7 +125,7 @@ impl Handler {
             errors.at(word, problem, "leave it out");
         }
         for argument in self.arguments() {
-            if mentions(argument.ty.to_token_stream(), "impl") {
+            if find(argument.ty.to_token_stream(), "impl").is_some() {
                 errors.at(
                     &argument.ty,
                     "a handler's arguments have types that can be named",
@@ -150,11 +153,35 @@ pub(crate) fn has_cfg(argument: &PatType) -> bool {
     argument.attrs.iter().any(is_cfg)
 }
 
-fn mentions(tokens: TokenStream, word: &str) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == word,
-        TokenTree::Group(group) => mentions(group.stream(), word),
-        _ => false,
+fn find(tokens: TokenStream, word: &str) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) => (ident == word).then_some(ident),
+        TokenTree::Group(group) => find(group.stream(), word),
+        _ => None,
+    })
+}
+
+/// Where a body says `Self`, but for the types, traits and `impl` blocks within it, each of which has
+/// a `Self` of its own.
+fn find_self(body: TokenStream) -> Option<Ident> {
+    let mut is_item = false;
+    body.into_iter().find_map(|token| match token {
+        TokenTree::Group(group) if is_item => {
+            is_item = group.delimiter() != Delimiter::Brace;
+            None
+        }
+        TokenTree::Group(group) => find_self(group.stream()),
+        TokenTree::Ident(word) if word == "Self" && !is_item => Some(word),
+        TokenTree::Ident(word) => {
+            let items = ["impl", "trait", "struct", "enum"];
+            is_item |= items.iter().any(|item| word == item);
+            None
+        }
+        TokenTree::Punct(punct) => {
+            is_item &= punct.as_char() != ';';
+            None
+        }
+        TokenTree::Literal(_) => None,
     })
 }
 

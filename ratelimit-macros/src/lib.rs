@@ -12,8 +12,8 @@ mod parse;
 mod validate;
 mod value;
 
-use proc_macro2::TokenStream;
-use syn::parse::Parser;
+use proc_macro2::{Span, TokenStream};
+use syn::{Error, parse::Parser};
 
 use self::{declaration::Declaration, errors::Errors, handler::Handler, validate::RateLimit};
 
@@ -38,13 +38,14 @@ fn limit(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let mut handler = Handler::parse(item.clone(), &mut errors);
     let further = handler.as_mut().map(Handler::take_limits);
-    let attributes = std::iter::once(attribute).chain(further.unwrap_or_default());
+    let attributes = std::iter::once((Span::call_site(), attribute));
     let limits: Vec<Option<RateLimit>> = attributes
-        .map(|attribute| limit_of(attribute, &mut errors))
+        .chain(further.unwrap_or_default())
+        .map(|(at, attribute)| limit_of(attribute, || limits_nothing(at), &mut errors))
         .collect();
     let limits: Option<Vec<RateLimit>> = limits.into_iter().collect();
-    if let Some(limits) = &limits {
-        validate::validate_together(limits, &mut errors);
+    if let (Some(limits), Some(handler)) = (&limits, &handler) {
+        validate::validate_together(limits, handler, &mut errors);
     }
     let is_right = errors.is_empty();
     match (limits, handler) {
@@ -55,12 +56,25 @@ fn limit(attribute: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// The limit of one attribute. What is wrong with one says nothing of another.
-fn limit_of(attribute: TokenStream, errors: &mut Errors) -> Option<RateLimit> {
+fn limit_of(
+    attribute: TokenStream,
+    limits_nothing: impl FnOnce() -> Error,
+    errors: &mut Errors,
+) -> Option<RateLimit> {
     let mut own_errors = Errors::default();
-    let options = parse::attribute(attribute, &mut own_errors);
+    let options = parse::items(attribute, &parse::ATTRIBUTE, &mut own_errors);
     let limit = validate::validate(options, &mut own_errors);
+    if limit.is_none() && own_errors.is_empty() {
+        own_errors.push(limits_nothing());
+    }
     errors.append(own_errors);
     limit
+}
+
+/// That an attribute allows everything.
+fn limits_nothing(at: Span) -> Error {
+    let help = "say how much is allowed, as in `#[rate_limit(limit = 60)]` or `#[rate_limit(tier_header = \"X-API-Key\", free = 60, pro = 600)]`";
+    Error::new(at, errors::message("this limits nothing", help))
 }
 
 /// The policy's type; where something is wrong without its limit, so that not everything that uses
@@ -71,7 +85,8 @@ fn declare(declaration: TokenStream) -> TokenStream {
         Err(error) => return error.into_compile_error(),
     };
     let mut errors = Errors::default();
-    let limit = limit_of(declaration.options.clone(), &mut errors);
+    let options = declaration.options.clone();
+    let limit = limit_of(options, || declaration.limits_nothing(), &mut errors);
     if let Some(limit) = &limit {
         validate::validate_declared(limit, &mut errors);
     }

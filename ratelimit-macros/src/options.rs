@@ -1,5 +1,6 @@
 //! Which options there are: unknown ones and duplicates are turned away here.
 
+use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Expr, Type};
 
@@ -191,10 +192,14 @@ impl Options {
         given: Given<Value>,
         errors: &mut Errors,
     ) -> Given<T> {
+        let example = match &given.value {
+            Some(Value::Group(tokens)) => with_value(name, tokens),
+            _ => self.example(name).to_owned(),
+        };
         errors.at(
             &given.name,
             format!("`{name}` needs a value"),
-            format!("write `{}`", self.example(name)),
+            format!("write `{example}`"),
         );
         Given {
             name: given.name,
@@ -240,14 +245,48 @@ impl Options {
             return format!("did you mean `{similar}`?");
         }
         let list = list(names());
-        // A tier of the user's own looks like this.
-        match value {
-            Value::Is(_) | Value::Group(_) if names().any(|known| known == "tiers") => format!(
-                "if it is a tier of your own, write `tiers({name} = …)`; the options are {list}"
-            ),
-            _ => format!("the options are {list}"),
+        // A tier of the user's own has a value or parentheses.
+        let tier = match value {
+            Value::Is(limit) => Some(format!("{name} = {}", limit.to_token_stream())),
+            Value::Group(quota) => Some(format!("{name}({quota})")),
+            Value::None | Value::Type(_) => None,
+        };
+        match tier.filter(|_| names().any(|known| known == "tiers")) {
+            Some(tier) => {
+                format!(
+                    "if it is a tier of your own, write `tiers({tier})`; the options are {list}"
+                )
+            }
+            None => format!("the options are {list}"),
         }
     }
+}
+
+/// An option or a tier of one's own as it could be written.
+pub(crate) fn example(name: &str) -> String {
+    let known = OPTIONS.iter().find(|(known, _)| *known == name);
+    known.map_or_else(
+        || format!("{name} = 60"),
+        |(_, example)| (*example).to_owned(),
+    )
+}
+
+/// An option as it should have been written, with the value that it was given in another way.
+pub(crate) fn with_value(name: &str, value: &TokenStream) -> String {
+    let is_tier = WELL_KNOWN_TIERS.contains(&name) || !is_option(name);
+    let is_value = syn::parse2(value.clone()).is_ok_and(|expr| !matches!(expr, Expr::Assign(_)));
+    if is_value && name != "tiers" {
+        format!("{name} = {value}")
+    } else if !value.is_empty() && (is_tier || name == "tiers") {
+        format!("{name}({value})")
+    } else {
+        example(name)
+    }
+}
+
+/// Whether the attribute has an option of this name.
+pub(crate) fn is_option(name: &str) -> bool {
+    OPTIONS.iter().any(|(known, _)| *known == name)
 }
 
 /// The candidate that a misspelt word most resembles.

@@ -3,17 +3,20 @@
 //! What they mean is not known here. After a mistake it goes on behind the next comma, so that all
 //! of an attribute's mistakes are found.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Error, Expr, LitStr, Token, Type,
+    Error, Expr, LitInt, LitStr, Token, Type,
     ext::IdentExt,
     parenthesized,
     parse::{ParseStream, Parser},
-    token::Paren,
+    token::{Brace, Bracket, Paren},
 };
 
-use crate::errors::{Errors, message};
+use crate::{
+    errors::{Errors, message},
+    options::{example, with_value},
+};
 
 /// One of the attribute's options, or of a group within it.
 pub(crate) struct Item {
@@ -39,8 +42,33 @@ pub(crate) enum Value {
     Group(TokenStream),
 }
 
-/// `Option<User>` cannot be read as an expression, so it must be known here which are types.
-const TAKES_A_TYPE: [&str; 2] = ["identity", "policy"];
+/// Where items stand.
+pub(crate) struct Place {
+    /// `Option<User>` cannot be read as an expression, so it must be known here which are types.
+    types: &'static [&'static str],
+    /// What an item is, and what one may be called, for the errors.
+    what: &'static str,
+    example: &'static str,
+}
+
+pub(crate) const ATTRIBUTE: Place = Place {
+    types: &["identity", "policy"],
+    what: "an option",
+    example: "limit",
+};
+
+/// `pro(…)`
+pub(crate) const TIER: Place = Place {
+    types: &[],
+    ..ATTRIBUTE
+};
+
+/// `tiers(…)`
+pub(crate) const TIERS: Place = Place {
+    types: &[],
+    what: "a tier",
+    example: "gold",
+};
 
 impl Name {
     pub(crate) fn text(&self) -> String {
@@ -60,20 +88,11 @@ impl ToTokens for Name {
     }
 }
 
-/// Everything that could be read of an attribute.
-pub(crate) fn attribute(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
-    items(tokens, &TAKES_A_TYPE, errors)
-}
-
-/// Everything that could be read of a group within an attribute.
-pub(crate) fn group(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
-    items(tokens, &[], errors)
-}
-
-fn items(tokens: TokenStream, types: &[&str], errors: &mut Errors) -> Vec<Item> {
+/// Everything that could be read of what stands there.
+pub(crate) fn items(tokens: TokenStream, place: &Place, errors: &mut Errors) -> Vec<Item> {
     let mut found = Vec::new();
     let parsed = (|input: ParseStream<'_>| {
-        found = all(input, types, errors);
+        found = all(input, place, errors);
         Ok(())
     })
     .parse2(tokens);
@@ -83,14 +102,14 @@ fn items(tokens: TokenStream, types: &[&str], errors: &mut Errors) -> Vec<Item> 
     found
 }
 
-fn all(input: ParseStream<'_>, types: &[&str], errors: &mut Errors) -> Vec<Item> {
+fn all(input: ParseStream<'_>, place: &Place, errors: &mut Errors) -> Vec<Item> {
     let mut items = Vec::new();
     while !input.is_empty() {
-        match item(input, types) {
+        match item(input, place) {
             Ok(item) => items.push(item),
             Err(error) => {
                 errors.push(error);
-                skip_to_comma(input);
+                up_to_comma(input);
             }
         }
         if input.is_empty() {
@@ -103,35 +122,44 @@ fn all(input: ParseStream<'_>, types: &[&str], errors: &mut Errors) -> Vec<Item>
             )));
             // Where an option begins, only the comma was forgotten.
             if !at_name(input) {
-                skip_to_comma(input);
+                up_to_comma(input);
             }
         }
     }
     items
 }
 
-fn item(input: ParseStream<'_>, types: &[&str]) -> syn::Result<Item> {
-    let name = name(input)?;
+fn item(input: ParseStream<'_>, place: &Place) -> syn::Result<Item> {
+    let name = name(input, place)?;
     let value = if input.peek(Token![=]) {
         let equals: Token![=] = input.parse()?;
         if input.is_empty() || input.peek(Token![,]) {
             let problem = format!("`{}` has no value", name.text());
-            let help = "a value stands behind the `=`, as in `limit = 60`";
+            let help = format!(
+                "a value stands behind the `=`, as in `{}`",
+                example(&name.text())
+            );
             return Err(Error::new_spanned(equals, message(problem, help)));
         }
-        if types.contains(&name.text().as_str()) {
+        if place.types.contains(&name.text().as_str()) {
             Value::Type(type_of(&name, input)?)
         } else {
-            Value::Is(input.parse()?)
+            Value::Is(expression_of(&name, input)?)
         }
     } else if input.peek(Paren) {
         let content;
         parenthesized!(content in input);
         Value::Group(content.parse()?)
+    } else if input.peek(Brace) || input.peek(Bracket) {
+        let group: Group = input.parse()?;
+        let help = format!("write `{}`", with_value(&name.text(), &group.stream()));
+        let problem = "an option has neither braces nor brackets";
+        return Err(Error::new_spanned(group, message(problem, help)));
     } else if input.peek(Token![:]) {
+        let colon: Token![:] = input.parse()?;
+        let help = format!("write `{}`", with_value(&name.text(), &up_to_comma(input)));
         let problem = "an option and its value are joined by `=`";
-        let help = format!("write `{} = …`", name.text());
-        return Err(input.error(message(problem, help)));
+        return Err(Error::new_spanned(colon, message(problem, help)));
     } else {
         Value::None
     };
@@ -142,9 +170,22 @@ fn type_of(name: &Name, input: ParseStream<'_>) -> syn::Result<Box<Type>> {
     let begin = input.fork();
     input.parse().map_err(|_| {
         let name = name.text();
-        let problem = format!("`{name}` takes a type");
-        let help = format!("name it without quotes, as in `{name} = Search`");
-        begin.error(message(problem, help))
+        let quoted: Option<LitStr> = begin.fork().parse().ok();
+        let help = match quoted.filter(|text| text.parse::<Type>().is_ok()) {
+            Some(text) => format!("name it without quotes: `{name} = {}`", text.value()),
+            None => format!("name one, as in `{}`", example(&name)),
+        };
+        begin.error(message(format!("`{name}` takes a type"), help))
+    })
+}
+
+fn expression_of(name: &Name, input: ParseStream<'_>) -> syn::Result<Expr> {
+    let begin = input.fork();
+    input.parse().map_err(|_| {
+        let name = name.text();
+        let problem = format!("the value of `{name}` is not a whole expression");
+        let help = format!("write it as in `{}`", example(&name));
+        Error::new_spanned(up_to_comma(&begin), message(problem, help))
     })
 }
 
@@ -152,20 +193,31 @@ fn at_name(input: ParseStream<'_>) -> bool {
     input.peek(Ident::peek_any) || input.peek(LitStr)
 }
 
-fn name(input: ParseStream<'_>) -> syn::Result<Name> {
+fn name(input: ParseStream<'_>, place: &Place) -> syn::Result<Name> {
     if input.peek(LitStr) {
-        input.parse().map(Name::Text)
-    } else if input.peek(Ident::peek_any) {
-        input.call(Ident::parse_any).map(Name::Word)
-    } else {
-        Err(input.error(message(
-            "this is not an option",
-            "an option begins with its name, as in `limit = 60`",
-        )))
+        return input.parse().map(Name::Text);
     }
+    if input.peek(Ident::peek_any) {
+        return input.call(Ident::parse_any).map(Name::Word);
+    }
+    let Place { what, example, .. } = place;
+    let number: Option<LitInt> = input.fork().parse().ok();
+    let number = number.map_or("60".to_owned(), |number| number.to_string());
+    Err(input.error(message(
+        format!("this is not {what}"),
+        format!("{what} begins with its name, as in `{example} = {number}`"),
+    )))
 }
 
-fn skip_to_comma(input: ParseStream<'_>) {
-    // A token tree can always be read where the input is not at its end.
-    while !input.is_empty() && !input.peek(Token![,]) && input.parse::<TokenTree>().is_ok() {}
+/// What is left of an item.
+fn up_to_comma(input: ParseStream<'_>) -> TokenStream {
+    let mut rest = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        // A token tree can always be read where the input is not at its end.
+        let Ok(token) = input.parse::<TokenTree>() else {
+            break;
+        };
+        rest.extend([token]);
+    }
+    rest
 }

@@ -13,6 +13,7 @@ pub(crate) use self::{
 };
 use crate::{
     errors::Errors,
+    handler::Handler,
     options::{Given, OPTIONS, Options},
     parse::{Item, Name},
     value,
@@ -31,8 +32,8 @@ pub(crate) enum Limit {
     Shared(Box<Type>),
 }
 
-/// The limit that the options describe. Where one of them is wrong, that has been said, and there
-/// may be none.
+/// The limit that the options describe. There may be none where one of them is wrong, which has been
+/// said, and there is none where nothing is limited, which has not.
 pub(crate) fn validate(items: Vec<Item>, errors: &mut Errors) -> Option<RateLimit> {
     let mut options = Options::collect(items, OPTIONS, errors);
     let krate = options.take("crate", errors, value::path);
@@ -56,8 +57,15 @@ pub(crate) fn validate(items: Vec<Item>, errors: &mut Errors) -> Option<RateLimi
     })
 }
 
-/// What several attributes of one handler must agree on.
-pub(crate) fn validate_together(limits: &[RateLimit], errors: &mut Errors) {
+/// The rules between the limits of a handler, and with the handler itself.
+pub(crate) fn validate_together(limits: &[RateLimit], handler: &Handler, errors: &mut Errors) {
+    callers_have_one_identity(limits, errors);
+    if errors.is_empty() {
+        impl_blocks_have_shared_policies(limits, handler, errors);
+    }
+}
+
+fn callers_have_one_identity(limits: &[RateLimit], errors: &mut Errors) {
     let mut first: Option<&Type> = None;
     for limit in limits {
         let Limit::Own(own) = &limit.limit else {
@@ -75,6 +83,27 @@ pub(crate) fn validate_together(limits: &[RateLimit], errors: &mut Errors) {
             ),
             _ => first = Some(identity),
         }
+    }
+}
+
+/// A limit of a handler's own has a type beside the handler, which an `impl` block cannot hold. That
+/// it stands in one is only seen where it speaks of `Self`.
+fn impl_blocks_have_shared_policies(limits: &[RateLimit], handler: &Handler, errors: &mut Errors) {
+    let is_shared = matches!(
+        limits,
+        [RateLimit {
+            limit: Limit::Shared(_),
+            ..
+        }]
+    );
+    if let Some(word) = handler.self_type()
+        && !is_shared
+    {
+        errors.at(
+            word,
+            "in an `impl` block a handler is limited by one shared policy",
+            "declare it outside of the block, as in `policy! { Search: limit = 60 }`, and write `#[rate_limit(policy = Search)]`",
+        );
     }
 }
 

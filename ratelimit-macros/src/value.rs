@@ -5,16 +5,17 @@ mod key;
 mod number;
 mod time;
 
-use syn::{Expr, ExprGroup, ExprParen, ExprPath, Lit, LitStr, Path};
+use quote::ToTokens;
+use syn::{Expr, ExprCall, ExprGroup, ExprParen, ExprPath, Lit, LitStr, Path};
 
 pub(crate) use self::{
     key::{Header, Key, header, key},
     number::{Cost, Number, cost, count, is_unlimited},
-    time::{Time, time},
+    time::{Time, wait, window},
 };
 use crate::{
     errors::Errors,
-    options::{list, similar},
+    options::{example, list, similar},
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,11 +82,14 @@ pub(crate) fn function(option: &str, expr: Expr, errors: &mut Errors) -> Option<
     if matches!(expr, Expr::Path(_) | Expr::Closure(_)) {
         return Some(expr);
     }
-    errors.at(
-        expr,
-        format!("`{option}` must be a function"),
-        format!("name one, or write it as a closure, as in `{option} = |it| …`"),
-    );
+    let help = match &expr {
+        Expr::Call(ExprCall { func, args, .. }) if args.is_empty() => format!(
+            "it is named, not called: write `{option} = {}`",
+            func.to_token_stream()
+        ),
+        _ => format!("name one, as in `{}`, or write a closure", example(option)),
+    };
+    errors.at(expr, format!("`{option}` must be a function"), help);
     None
 }
 
@@ -104,7 +108,9 @@ pub(crate) fn on_store_error(
             errors.at(
                 expr,
                 format!("`{option}` is one of three words"),
-                "write `\"local\"` to keep the limits in memory meanwhile, `\"allow\"` to admit everybody, or `\"deny\"` to admit nobody",
+                format!(
+                    "write `{option} = \"local\"` to keep the limits in memory meanwhile, `{option} = \"allow\"` to admit everybody, or `{option} = \"deny\"` to admit nobody"
+                ),
             );
             None
         }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{ext::IdentExt, spanned::Spanned};
+use syn::{Expr, ext::IdentExt, spanned::Spanned};
 
 use super::at;
 use crate::{
@@ -136,19 +136,27 @@ fn limit(krate: &TokenStream, limit: &OwnLimit, default_name: &TokenStream) -> T
         (None, None) => None,
     };
     let key = key.iter();
-    let exempt = limit.exempt.iter();
+    let exempt = limit
+        .exempt
+        .iter()
+        .map(|function| quote_spanned!(function.span()=> .with_exempt(#function)));
     let shadow = limit.shadow.then(|| quote!(.with_shadow()));
     let on_store_error = limit.on_store_error.map(|mode| match mode {
         OnStoreError::Local => quote!(.with_on_store_error(#krate::OnStoreError::Local)),
         OnStoreError::Allow => quote!(.with_on_store_error(#krate::OnStoreError::Allow)),
         OnStoreError::Deny => quote!(.with_on_store_error(#krate::OnStoreError::Deny)),
     });
+    let suspect = suspect(limit);
+    let there = at(suspect, krate);
+    let policy = quote_spanned! {suspect=>
+        #there::Policy::new(#name, #krate::Algorithm::#algorithm, &__RATE_LIMIT_TIERS)
+    };
     let mut policy = quote! {
-        #krate::Policy::new(#name, #krate::Algorithm::#algorithm, &__RATE_LIMIT_TIERS)
+        #policy
             #(.with_default_tier(#default_tier))*
             #(.with_tier_header(#tier_header))*
             #(.with_key(#key))*
-            #(.with_exempt(#exempt))*
+            #(#exempt)*
             #shadow
             #on_store_error
     };
@@ -157,7 +165,10 @@ fn limit(krate: &TokenStream, limit: &OwnLimit, default_name: &TokenStream) -> T
             let krate = at(expr.span(), krate);
             quote_spanned!(expr.span()=> #krate::Policy::with_cost(#policy, #expr))
         }
-        Some(Cost::Function(function)) => quote!(#policy.with_cost_of(#function)),
+        Some(Cost::Function(function)) => {
+            let with_cost = quote_spanned!(function.span()=> .with_cost_of(#function));
+            quote!(#policy #with_cost)
+        }
         None => policy,
     };
     if let Some(wait) = &limit.wait {
@@ -168,7 +179,10 @@ fn limit(krate: &TokenStream, limit: &OwnLimit, default_name: &TokenStream) -> T
         let krate = at(span, krate);
         policy = quote_spanned!(span=> #krate::Policy::with_wait(#policy, #wait));
     }
-    let refund_if = limit.refund_if.iter();
+    let refund_if = limit
+        .refund_if
+        .iter()
+        .map(|function| quote_spanned!(function.span()=> .with_refund_if(#function)));
     let on_limited = limit.on_limited.iter().map(|answer| {
         let krate = at(answer.span(), krate);
         quote_spanned!(answer.span()=> |exceeded| {
@@ -179,9 +193,28 @@ fn limit(krate: &TokenStream, limit: &OwnLimit, default_name: &TokenStream) -> T
     quote! {{
         static __RATE_LIMIT_TIERS: [#krate::Tier; #count] = [#(#tiers),*];
         #krate::Limit::new(#policy)
-            #(.with_refund_if(#refund_if))*
+            #(#refund_if)*
             #(.with_on_limited(#on_limited))*
     }}
+}
+
+/// Where the compiler is to say that these values make no policy: at the constant that must be why,
+/// where there is one alone. A literal is not, for it has been checked.
+fn suspect(limit: &OwnLimit) -> Span {
+    let limits = limit.tiers.iter().filter_map(|tier| {
+        let Number { expr, value } = &tier.quota.as_ref()?.limit;
+        let is_suspect = value.is_none() && limit.algorithm == Algorithm::SlidingWindow;
+        is_suspect.then(|| expr.span())
+    });
+    let name = limit
+        .name
+        .iter()
+        .filter(|name| !matches!(name, Expr::Lit(_)));
+    let mut suspects = name.map(Spanned::span).chain(limits);
+    match (suspects.next(), suspects.next()) {
+        (Some(only), None) => only,
+        _ => Span::call_site(),
+    }
 }
 
 fn key(krate: &TokenStream, key: &Key) -> TokenStream {

@@ -34,15 +34,15 @@ pub(crate) struct OwnLimit {
     pub(crate) on_limited: Option<Expr>,
 }
 
-/// The limit that the options describe. Where one of them is wrong, that has been said, and there
-/// may be none.
+/// The limit that the options describe. There may be none where one of them is wrong, which has been
+/// said, and there is none where nothing is limited, which has not.
 pub(super) fn own_limit(mut options: Options, errors: &mut Errors) -> Option<OwnLimit> {
     let name = options.take("name", errors, value::policy_name);
     let algorithm = options.take("algo", errors, value::algorithm);
     let cost = options.take("cost", errors, value::cost);
     let exempt = options.take("exempt", errors, value::function);
     let refund_if = options.take("refund_if", errors, value::function);
-    let wait = options.take("wait", errors, value::time);
+    let wait = options.take("wait", errors, value::wait);
     let shadow = options.take_flag("shadow", errors);
     let on_store_error = options.take("on_store_error", errors, value::on_store_error);
     let on_limited = options.take("on_limited", errors, value::function);

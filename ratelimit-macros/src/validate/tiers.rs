@@ -1,12 +1,13 @@
 //! How much is allowed: one limit for everybody, or one for each tier.
 
-use proc_macro2::Span;
-use syn::{Expr, LitStr};
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::{Expr, ExprPath, Lit, LitStr};
 
 use super::{span_of, value_of};
 use crate::{
-    errors::{Errors, message},
-    options::{Given, Options, TIER_OPTIONS, WELL_KNOWN_TIERS, list, similar},
+    errors::Errors,
+    options::{Given, Options, TIER_OPTIONS, WELL_KNOWN_TIERS, example, is_option, list, similar},
     parse::{self, Item, Name, Value},
     value::{self, Algorithm, Number, Time},
 };
@@ -46,14 +47,14 @@ pub(super) struct Allowed {
     pub(super) default_tier: Option<String>,
 }
 
-/// What `limit`, the tiers, `default_tier`, `per` and `burst` come to.
+/// What `limit`, the tiers, `default_tier`, `per` and `burst` come to; `None` where that is nothing.
 pub(super) fn allowed(
     mut options: Options,
     algorithm: Option<Algorithm>,
     callers_are_known: bool,
     errors: &mut Errors,
 ) -> Option<Allowed> {
-    let per = options.take("per", errors, value::time);
+    let per = options.take("per", errors, value::window);
     let burst = options.take("burst", errors, value::count);
     let default_tier = options.take("default_tier", errors, value::tier_name);
     let limit = options.take("limit", errors, value::count);
@@ -81,14 +82,14 @@ pub(super) fn allowed(
         );
     }
 
-    let tiers = match limit {
+    let tiers: Vec<Tier> = match limit {
         Some(Given { name, value, .. }) => vec![Tier {
             name: Name::Text(LitStr::new(ONLY_TIER, span_of(&name))),
             quota: Some(defaults.quota(value?)),
         }],
         None => tiers.into_iter().filter_map(|tier| tier.value).collect(),
     };
-    Some(Allowed {
+    (!tiers.is_empty()).then(|| Allowed {
         tiers,
         default_tier: value_of(default_tier).map(|(name, _)| name),
     })
@@ -116,13 +117,8 @@ fn who_is_allowed_what(
                 "keep one of the two",
             );
         }
-        (None, None) => errors.push(syn::Error::new(
-            Span::call_site(),
-            message(
-                "this limits nothing",
-                "say how much is allowed, as in `#[rate_limit(limit = 60)]` or `#[rate_limit(tier_header = \"X-API-Key\", free = 60, pro = 600)]`",
-            ),
-        )),
+        // What that means is said by who knows what was to be limited.
+        (None, None) => {}
         (Some(_), None) => {
             if let Some(default_tier) = default_tier {
                 errors.at(
@@ -179,7 +175,7 @@ fn tiers(
     if let Some(group) = options.take_any("tiers") {
         match group.value {
             Some(Value::Group(tokens)) if !tokens.is_empty() => {
-                let items = parse::group(tokens, errors);
+                let items = parse::items(tokens, &parse::TIERS, errors);
                 given.extend(items.into_iter().map(|Item { name, value }| Given {
                     name,
                     position: group.position,
@@ -248,46 +244,114 @@ fn tier(
     errors: &mut Errors,
 ) -> Option<Tier> {
     let text = name.text();
+    let shown = name.to_token_stream().to_string();
     let quota = match value {
         // No tier is read as a type.
         Value::Type(_) => return None,
         Value::Is(expr) if value::is_unlimited(&expr) => None,
-        Value::Is(expr) => Some(defaults.quota(value::count(&text, expr, errors)?)),
+        Value::Is(expr) => {
+            let mut own_errors = Errors::default();
+            let limit = value::count(&shown, expr, &mut own_errors);
+            if limit.is_none() && is_misplaced(&text) {
+                misplaced(name, errors);
+            } else {
+                errors.append(own_errors);
+            }
+            Some(defaults.quota(limit?))
+        }
+        Value::None if is_misplaced(&text) => {
+            misplaced(name, errors);
+            return None;
+        }
         Value::None => {
             errors.at(
                 name,
                 format!("the tier `{text}` needs a limit"),
-                format!("write `{text} = 60`, or `{text} = unlimited`"),
+                format!("write `{shown} = 60`, or `{shown} = unlimited`"),
             );
             return None;
         }
-        Value::Group(tokens) => {
-            let items = parse::group(tokens, errors);
-            let mut options = Options::collect(items, TIER_OPTIONS, errors);
-            let limit = options.take("limit", errors, value::count);
-            let per = options.take("per", errors, value::time);
-            let burst = options.take("burst", errors, value::count);
-            if let Some(burst) = &burst {
-                burst_needs_a_token_bucket(&burst.name, algorithm, errors);
-            }
-            if limit.is_none() {
-                errors.at(
-                    name,
-                    format!("the tier `{text}` needs a limit"),
-                    format!("write `{text}(limit = 60)`"),
-                );
-            }
-            Some(Quota {
-                limit: value_of(limit)?,
-                per: value_of(per).unwrap_or_else(|| defaults.per.clone()),
-                burst: value_of(burst).or_else(|| defaults.burst.clone()),
-            })
-        }
+        Value::Group(tokens) => Some(quota(name, tokens, defaults, algorithm, errors)?),
     };
     Some(Tier {
         name: name.clone(),
         quota,
     })
+}
+
+/// What a tier has in its parentheses.
+fn quota(
+    name: &Name,
+    tokens: TokenStream,
+    defaults: &Defaults,
+    algorithm: Option<Algorithm>,
+    errors: &mut Errors,
+) -> Option<Quota> {
+    if let Some(limit) = limit_alone(&tokens) {
+        let (name, shown) = (name.to_token_stream(), limit.to_token_stream());
+        errors.at(
+            limit,
+            "what stands in a tier's parentheses has a name",
+            format!("a limit alone goes without them: `{name} = {shown}`"),
+        );
+        return None;
+    }
+    // What was not understood may have been the limit.
+    let mut own_errors = Errors::default();
+    let items = parse::items(tokens, &parse::TIER, &mut own_errors);
+    let mut options = Options::collect(items, TIER_OPTIONS, &mut own_errors);
+    let limit = options.take("limit", &mut own_errors, value::count);
+    let per = options.take("per", &mut own_errors, value::window);
+    let burst = options.take("burst", &mut own_errors, value::count);
+    if limit.is_none() && own_errors.is_empty() {
+        own_errors.at(
+            name,
+            format!("the tier `{}` needs a limit", name.text()),
+            format!("write `{}(limit = 60)`", name.to_token_stream()),
+        );
+    }
+    if let Some(burst) = &burst {
+        burst_needs_a_token_bucket(&burst.name, algorithm, &mut own_errors);
+    }
+    errors.append(own_errors);
+    Some(Quota {
+        limit: value_of(limit)?,
+        per: value_of(per).unwrap_or_else(|| defaults.per.clone()),
+        burst: value_of(burst).or_else(|| defaults.burst.clone()),
+    })
+}
+
+/// `600`, `unlimited` or `LIMIT`, which are no names of options.
+fn limit_alone(tokens: &TokenStream) -> Option<Expr> {
+    let value: Expr = syn::parse2(tokens.clone()).ok()?;
+    let is_limit = match &value {
+        Expr::Lit(literal) => matches!(literal.lit, Lit::Int(_)),
+        Expr::Path(ExprPath { path, .. }) => {
+            value::is_unlimited(&value)
+                || path
+                    .get_ident()
+                    .is_none_or(|name| !name.to_string().contains(char::is_lowercase))
+        }
+        _ => false,
+    };
+    is_limit.then_some(value)
+}
+
+/// Whether a tier of one's own has the name of an option, and with a value that no tier has is one.
+fn is_misplaced(name: &str) -> bool {
+    is_option(name) && !WELL_KNOWN_TIERS.contains(&name)
+}
+
+fn misplaced(name: &Name, errors: &mut Errors) {
+    let text = name.text();
+    errors.at(
+        name,
+        format!("`{text}` is an option, and in `tiers(…)` stand tiers"),
+        format!(
+            "write it outside of the parentheses, as in `{}`",
+            example(&text)
+        ),
+    );
 }
 
 /// Whoever pays more may do more, or two numbers have probably been mixed up.

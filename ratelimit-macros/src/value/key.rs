@@ -1,9 +1,10 @@
 //! What shares a bucket, and the names of headers.
 
-use syn::{Expr, LitStr};
+use quote::ToTokens;
+use syn::{Expr, ExprCall, ExprTuple, LitStr};
 
 use super::{literal_text, ungroup, word};
-use crate::errors::Errors;
+use crate::{errors::Errors, options::similar};
 
 /// What shares a bucket.
 pub(crate) enum Key {
@@ -22,66 +23,135 @@ pub(crate) struct Header(pub(crate) LitStr);
 
 /// `ip`, `global`, `caller`, `header("X-Tenant")`, `path("id")`, a function, or several of them.
 pub(crate) fn key(_: &str, expr: Expr, errors: &mut Errors) -> Option<Key> {
-    const HELP: &str = "write `ip`, `global`, `caller`, `header(\"X-Tenant\")`, `path(\"id\")`, the name of a function, or several of them as in `(ip, path(\"id\"))`";
+    one_or_several("key = ", expr, errors)
+}
+
+/// `before` is what stands before the key, for the errors: nothing where it is one of several.
+fn one_or_several(before: &str, expr: Expr, errors: &mut Errors) -> Option<Key> {
     let expr = ungroup(expr);
     match &expr {
-        Expr::Tuple(tuple) if tuple.elems.len() > 1 => {
-            let keys = tuple
-                .elems
-                .iter()
-                .cloned()
-                .map(|each| key("key", each, errors));
-            return keys
-                .collect::<Vec<_>>()
-                .into_iter()
-                .collect::<Option<_>>()
-                .map(Key::All);
+        Expr::Tuple(ExprTuple { elems, .. }) if elems.len() > 1 => {
+            let keys = elems.iter().cloned();
+            let keys = keys.map(|each| one_or_several("", each, errors));
+            let keys: Vec<Option<Key>> = keys.collect();
+            keys.into_iter().collect::<Option<_>>().map(Key::All)
         }
-        Expr::Call(call) => {
-            let mut arguments = call.args.iter();
-            if let (Some(what), Some(argument), None) =
-                (word(&call.func), arguments.next(), arguments.next())
-            {
-                match what.as_str() {
-                    "header" => return header("key", argument.clone(), errors).map(Key::Header),
-                    "path" => return path_parameter(argument.clone(), errors).map(Key::Path),
-                    _ => {}
-                }
-            }
-        }
+        Expr::Call(call) => called(before, call, errors),
         Expr::Path(_) => match word(&expr).as_deref() {
-            Some("ip") => return Some(Key::Ip),
-            Some("global") => return Some(Key::Global),
-            Some("caller") => return Some(Key::Caller),
-            Some("header" | "path") => {}
-            _ => return Some(Key::Function(expr)),
+            Some(word) => named(before, word, expr, errors),
+            None => Some(Key::Function(expr)),
         },
-        Expr::Closure(_) => return Some(Key::Function(expr)),
-        _ => {}
+        Expr::Closure(_) => Some(Key::Function(expr)),
+        _ => {
+            let help = match literal_text(&expr).map(LitStr::value) {
+                Some(word) if KEYS.contains(&word.as_str()) => {
+                    format!("write it without quotes: `{before}{word}`")
+                }
+                Some(text) if is_header_name(&text) => format!(
+                    "write `{before}header(\"{text}\")` for a header of this name, or `{before}path(\"{text}\")` for a parameter of the route"
+                ),
+                _ => format!(
+                    "write `{before}ip`, `{before}global`, `{before}caller`, `{before}header(\"X-Tenant\")`, `{before}path(\"id\")`, the name of a function, or several of them as in `key = (ip, path(\"id\"))`"
+                ),
+            };
+            no_key(expr, help, errors)
+        }
     }
+}
+
+/// The keys that are words.
+const KEYS: [&str; 3] = ["ip", "global", "caller"];
+
+fn no_key(expr: impl ToTokens, help: String, errors: &mut Errors) -> Option<Key> {
+    let problem = "this is nothing that requests can share a bucket by";
+    errors.at(expr, problem, help);
+    None
+}
+
+fn named(before: &str, word: &str, expr: Expr, errors: &mut Errors) -> Option<Key> {
+    let lowercase = word.to_lowercase();
+    match word {
+        "ip" => Some(Key::Ip),
+        "global" => Some(Key::Global),
+        "caller" => Some(Key::Caller),
+        "header" | "path" => says_not_which(before, word, expr, errors),
+        _ if KEYS.contains(&lowercase.as_str()) => {
+            no_key(expr, format!("write `{before}{lowercase}`"), errors)
+        }
+        _ => Some(Key::Function(expr)),
+    }
+}
+
+/// `header("X-Tenant")` or `path("id")`; nothing else is called.
+fn called(before: &str, call: &ExprCall, errors: &mut Errors) -> Option<Key> {
+    let what = word(&call.func).unwrap_or_default();
+    let mut arguments = call.args.iter();
+    match (what.as_str(), arguments.next(), arguments.next()) {
+        ("header", Some(name), None) => {
+            header_within(before, name.clone(), errors).map(Key::Header)
+        }
+        ("path", Some(name), None) => path_parameter(before, name.clone(), errors).map(Key::Path),
+        ("header" | "path", None, _) => says_not_which(before, &what, call, errors),
+        ("header" | "path", Some(_), Some(_)) => {
+            let each = call.args.iter();
+            let each: Vec<String> = each
+                .map(|name| format!("{what}({})", name.to_token_stream()))
+                .collect();
+            let help = format!("write one for each: `{before}({})`", each.join(", "));
+            errors.at(&call.args, format!("`{what}` takes one name"), help);
+            None
+        }
+        _ => {
+            let arguments = &call.args.to_token_stream();
+            let help = match similar(&what, ["header", "path"].into_iter()) {
+                Some(similar) => format!("write `{before}{similar}({arguments})`"),
+                None => format!(
+                    "functions are named, not called: write `{before}{}`",
+                    call.func.to_token_stream()
+                ),
+            };
+            no_key(call, help, errors)
+        }
+    }
+}
+
+fn says_not_which(
+    before: &str,
+    what: &str,
+    key: impl ToTokens,
+    errors: &mut Errors,
+) -> Option<Key> {
+    let example = match what {
+        "header" => "header(\"X-Tenant\")",
+        _ => "path(\"id\")",
+    };
     errors.at(
-        expr,
-        "this is nothing that requests can share a bucket by",
-        HELP,
+        key,
+        format!("`{what}` does not say which"),
+        format!("write it as in `{before}{example}`"),
     );
     None
 }
 
 /// `"id"` of a route `/users/{id}`.
-fn path_parameter(expr: Expr, errors: &mut Errors) -> Option<LitStr> {
+fn path_parameter(before: &str, expr: Expr, errors: &mut Errors) -> Option<LitStr> {
     let expr = ungroup(expr);
     let text = literal_text(&expr).cloned();
     let name = text.as_ref().map(LitStr::value).unwrap_or_default();
     if name.is_empty() || name.contains(['{', '}', '/', '*', ':']) {
-        // What is between the braces of a whole path is probably meant.
+        // What is between the braces of a whole path is probably meant, or the word itself.
         let between = name
             .split_once('{')
             .and_then(|(_, rest)| rest.split_once('}'));
-        let example = between.map_or("id", |(parameter, _)| parameter);
+        let parameter = between.map(|(parameter, _)| parameter.trim_start_matches('*').to_owned());
+        let example = parameter.or_else(|| word(&expr).filter(|_| text.is_none()));
+        let example = example
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "id".to_owned());
         errors.at(
             expr,
             "`path` takes the name of a parameter of the route",
-            format!("for a route as `/users/{{{example}}}` write `path(\"{example}\")`"),
+            format!("for a route as `/users/{{{example}}}` write `{before}path(\"{example}\")`"),
         );
         return None;
     }
@@ -90,25 +160,63 @@ fn path_parameter(expr: Expr, errors: &mut Errors) -> Option<LitStr> {
 
 /// The name of a header, as a text.
 pub(crate) fn header(option: &str, expr: Expr, errors: &mut Errors) -> Option<Header> {
+    header_name(expr, "X-API-Key", errors, |name| {
+        format!("{option} = \"{name}\"")
+    })
+}
+
+/// The header of a key.
+fn header_within(before: &str, expr: Expr, errors: &mut Errors) -> Option<Header> {
+    header_name(expr, "X-Tenant", errors, |name| {
+        format!("{before}header(\"{name}\")")
+    })
+}
+
+/// A name that a header can have; `written` is how it stands there.
+fn header_name(
+    expr: Expr,
+    example: &str,
+    errors: &mut Errors,
+    written: impl Fn(&str) -> String,
+) -> Option<Header> {
     let expr = ungroup(expr);
     let Some(text) = literal_text(&expr) else {
+        let named = word(&expr).map(|word| as_header_name(&word.to_lowercase()));
         errors.at(
             expr,
-            format!("`{option}` needs the name of a header as a text"),
-            "write it as in `\"X-API-Key\"`",
+            "the name of a header is a text",
+            format!("write `{}`", written(named.as_deref().unwrap_or(example))),
         );
         return None;
     };
-    // A token: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let name = text.value();
-    if name.is_empty() || !name.chars().all(is_token) {
+    if !is_header_name(&name) {
+        let mended = Some(as_header_name(&name)).filter(|name| is_header_name(name));
         errors.at(
             text,
             "no header has this name",
-            "a name has letters, digits and hyphens, as in `\"X-API-Key\"`",
+            format!(
+                "a name has letters, digits and hyphens: `{}`",
+                written(mended.as_deref().unwrap_or(example))
+            ),
         );
         return None;
     }
     Some(Header(LitStr::new(&name.to_ascii_lowercase(), text.span())))
+}
+
+/// A token: <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2>
+fn is_header_name(name: &str) -> bool {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !name.is_empty() && name.chars().all(is_token)
+}
+
+/// The name that was probably meant: `X-Tenant` by `X Tenant`, or by a constant `x_tenant`.
+fn as_header_name(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = words.filter(|word| !word.is_empty()).map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    words.collect::<Vec<String>>().join("-")
 }

@@ -3,8 +3,12 @@
 use quote::ToTokens;
 use syn::{Expr, ExprPath, ExprUnary, Lit, UnOp};
 
-use super::{is_constant, time::duration, ungroup};
-use crate::errors::Errors;
+use super::{
+    is_constant,
+    time::{WINDOW, duration, rate},
+    ungroup,
+};
+use crate::{errors::Errors, options::example};
 
 /// A number of requests.
 #[derive(Clone)]
@@ -30,7 +34,7 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
                 errors.at(
                     int,
                     format!("`{int}` is not a number of requests"),
-                    match duration(&int.to_string()) {
+                    match duration(&int.to_string(), &WINDOW) {
                         Ok(_) => format!("a window is given as `per = \"{int}\"`"),
                         Err(_) => format!("write `{option} = {digits}`"),
                     },
@@ -75,13 +79,7 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
                 errors.at(
                     text,
                     format!("`{option}` must be a number"),
-                    match text.value().parse::<u32>() {
-                        _ if text.value() == "unlimited" => {
-                            format!("write it without quotes: `{option} = unlimited`")
-                        }
-                        Ok(number) => format!("write it without quotes: `{option} = {number}`"),
-                        Err(_) => format!("write it as in `{option} = 60`"),
-                    },
+                    without_quotes(option, &text.value()),
                 );
                 None
             }
@@ -96,7 +94,7 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
             errors.at(
                 &expr,
                 format!("`{option}` cannot be negative"),
-                "it counts requests, and must be at least 1",
+                format!("it counts requests, as in `{}`", example(option)),
             );
             None
         }
@@ -116,11 +114,31 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
     }
 }
 
+/// How to write the number that is in a text.
+fn without_quotes(option: &str, text: &str) -> String {
+    if text == "unlimited" || text.parse::<u32>().is_ok_and(|number| number > 0) {
+        return format!("write it without quotes: `{option} = {text}`");
+    }
+    match (rate(text), option) {
+        (Some((number, window)), "limit") => {
+            format!("write `limit = {number}, per = \"{window}\"`")
+        }
+        (Some((number, _)), "burst" | "cost") => format!("write `{option} = {number}`"),
+        (Some((number, window)), tier) => {
+            format!("write `{tier}(limit = {number}, per = \"{window}\")`")
+        }
+        (None, _) => format!("write it as in `{}`", example(option)),
+    }
+}
+
 fn not_a_number(option: &str, value: impl ToTokens, errors: &mut Errors) {
     errors.at(
         value,
         format!("`{option}` must be a number"),
-        format!("write it as in `{option} = 60`, or name a constant of the type u32"),
+        format!(
+            "write it as in `{}`, or name a constant of the type u32",
+            example(option)
+        ),
     );
 }
 

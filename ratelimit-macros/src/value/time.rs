@@ -16,8 +16,47 @@ pub(crate) enum Time {
     Constant(Expr),
 }
 
+/// What a length of time is for.
+pub(super) struct Purpose {
+    what: &'static str,
+    option: &'static str,
+    example: &'static str,
+    /// The longest that the runtime takes: in microseconds, in words, and as it is written.
+    longest: (u64, &'static str, &'static str),
+    /// What a number without a unit may be meant to be.
+    units: [(&'static str, &'static str); 2],
+}
+
+pub(super) const WINDOW: Purpose = Purpose {
+    what: "window",
+    option: "per",
+    example: "1m",
+    longest: (366 * 86_400_000_000, "366 days", "366d"),
+    units: [("s", "seconds"), ("m", "minutes")],
+};
+
+const WAIT: Purpose = Purpose {
+    what: "wait",
+    option: "wait",
+    example: "500ms",
+    longest: (3_600_000_000, "an hour", "1h"),
+    units: [("ms", "milliseconds"), ("s", "seconds")],
+};
+
 /// A window: `"30s"`, or a constant `Duration`.
-pub(crate) fn time(option: &str, expr: Expr, errors: &mut Errors) -> Option<Time> {
+pub(crate) fn window(_: &str, expr: Expr, errors: &mut Errors) -> Option<Time> {
+    time(&WINDOW, expr, errors)
+}
+
+/// How long a request may wait: `"500ms"`, or a constant `Duration`.
+pub(crate) fn wait(_: &str, expr: Expr, errors: &mut Errors) -> Option<Time> {
+    time(&WAIT, expr, errors)
+}
+
+fn time(purpose: &Purpose, expr: Expr, errors: &mut Errors) -> Option<Time> {
+    let Purpose {
+        option, example, ..
+    } = purpose;
     let expr = ungroup(expr);
     match &expr {
         Expr::Lit(literal) => {
@@ -25,7 +64,7 @@ pub(crate) fn time(option: &str, expr: Expr, errors: &mut Errors) -> Option<Time
                 Lit::Str(text) => (text.value(), text.value()),
                 other => (other.to_token_stream().to_string(), String::new()),
             };
-            match duration(&text) {
+            match duration(&text, purpose) {
                 Ok(time) if text == written => return Some(Time::Literal(time, literal.span())),
                 Ok(_) => errors.at(
                     literal,
@@ -41,7 +80,7 @@ pub(crate) fn time(option: &str, expr: Expr, errors: &mut Errors) -> Option<Time
             errors.at(
                 other,
                 format!("`{option}` must be a length of time"),
-                format!("write it as in `{option} = \"30s\"`, or name a constant `Duration`"),
+                format!("write it as in `{option} = \"{example}\"`, or name a constant `Duration`"),
             );
             None
         }
@@ -58,35 +97,62 @@ const UNITS: [(&str, u64); 6] = [
     ("d", 86_400_000_000),
 ];
 
-/// The longest window that the runtime takes, in microseconds.
-const LONGEST: u64 = 366 * 86_400_000_000;
-
 /// Reads `30s`, `500ms` or `2m30s`; what is wrong and how to mend it where it is none of these.
-pub(super) fn duration(text: &str) -> Result<Duration, (String, String)> {
+pub(super) fn duration(text: &str, purpose: &Purpose) -> Result<Duration, (String, String)> {
+    let Purpose {
+        what,
+        option,
+        example,
+        longest: (longest, in_words, as_written),
+        ..
+    } = purpose;
+    let nothing = || {
+        let help = format!("a {what} is longer than nothing, as in `{option} = \"{example}\"`");
+        let said = match text {
+            "" => "an empty text".to_owned(),
+            _ => format!("`{text}`"),
+        };
+        (format!("{said} is no time at all"), help)
+    };
     let mut rest = text;
     let mut micros = 0_u64;
+    // Of nothing no unit needs to be told.
+    if text.chars().all(|c| c == '0') {
+        return Err(nothing());
+    }
     while !rest.is_empty() {
         let (digits, after) = split(rest, |c| c.is_ascii_digit());
         let (unit, after) = split(after, char::is_alphabetic);
         let size = UNITS.iter().find(|(name, _)| *name == unit);
         let Some((_, size)) = size.filter(|_| !digits.is_empty()) else {
-            return Err((format!("`{text}` is not a length of time"), mended(text)));
+            let problem = format!("`{text}` is not a length of time");
+            return Err((problem, mended(text, purpose)));
         };
         let part = digits.parse::<u64>().ok();
         let sum = part
             .and_then(|number| number.checked_mul(*size))
             .and_then(|part| micros.checked_add(part));
-        micros = sum.filter(|micros| *micros <= LONGEST).ok_or_else(|| {
-            let help = "it can be at most 366 days: `\"366d\"`";
-            (format!("`{text}` is too long"), help.to_owned())
+        micros = sum.filter(|micros| micros <= longest).ok_or_else(|| {
+            let help = format!("it can be at most {in_words}: `{option} = \"{as_written}\"`");
+            (format!("`{text}` is too long"), help)
         })?;
         rest = after;
     }
     if micros == 0 {
-        let help = "a window must be longer than nothing, as in `\"1m\"`";
-        return Err((format!("`{text}` is no time at all"), help.to_owned()));
+        return Err(nothing());
     }
     Ok(Duration::from_micros(micros))
+}
+
+/// Reads `60/m`, `60 / 10 seconds` or `60 per minute`: so many, and the window as it is written.
+pub(super) fn rate(text: &str) -> Option<(u32, String)> {
+    let (number, window) = text.split_once('/').or_else(|| text.split_once(" per "))?;
+    let number = number.trim().parse().ok().filter(|number| *number > 0)?;
+    let (digits, unit) = number_and_unit(window)?;
+    let window = format!("{digits}{unit}");
+    duration(&window, &WINDOW)
+        .is_ok()
+        .then_some((number, window))
 }
 
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
@@ -94,7 +160,29 @@ fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
 }
 
 /// How to write the time that was probably meant.
-fn mended(text: &str) -> String {
+fn mended(text: &str, purpose: &Purpose) -> String {
+    let Purpose { option, units, .. } = purpose;
+    if let Some((number, unit)) = number_and_unit(text) {
+        return format!("write `{option} = \"{number}{unit}\"`");
+    }
+    let number = text.trim();
+    if number.chars().all(|c| c.is_ascii_digit()) {
+        let choices: Vec<String> = units
+            .iter()
+            .filter(|(unit, _)| duration(&format!("{number}{unit}"), purpose).is_ok())
+            .map(|(unit, what)| format!("`{option} = \"{number}{unit}\"` for {what}"))
+            .collect();
+        if !choices.is_empty() {
+            return format!("say of what: {}", choices.join(", "));
+        }
+    }
+    format!(
+        "a time is whole numbers with the units `ms`, `s`, `m`, `h` and `d`, as in `{option} = \"30s\"` or `{option} = \"2m30s\"`"
+    )
+}
+
+/// The number, which is 1 where there is none, and the unit that was probably meant.
+fn number_and_unit(text: &str) -> Option<(&str, &'static str)> {
     const WORDS: [(&str, &[&str]); 6] = [
         ("us", &["µs", "usec", "micro", "microsecond"]),
         ("ms", &["msec", "milli", "millisecond"]),
@@ -106,18 +194,12 @@ fn mended(text: &str) -> String {
     let (digits, unit) = split(text.trim(), |c| c.is_ascii_digit());
     let number = if digits.is_empty() { "1" } else { digits };
     let unit = unit.trim();
-    if unit.is_empty() {
-        return format!("say of what: `\"{number}s\"` for seconds, `\"{number}m\"` for minutes");
-    }
     let singular = unit.strip_suffix('s').filter(|word| !word.is_empty());
     let is_meant = |word: &str| word == unit || Some(word) == singular;
-    let meant = WORDS
+    let (unit, _) = WORDS
         .iter()
-        .find(|(short, words)| is_meant(short) || words.iter().any(|word| is_meant(word)));
-    match meant {
-        Some((unit, _)) => format!("write `\"{number}{unit}\"`"),
-        None => "a time is whole numbers with the units `ms`, `s`, `m`, `h` and `d`, as in `\"30s\"` or `\"2m30s\"`".to_owned(),
-    }
+        .find(|(short, words)| is_meant(short) || words.iter().any(|word| is_meant(word)))?;
+    Some((number, unit))
 }
 
 #[cfg(test)]
@@ -136,7 +218,8 @@ mod tests {
             ("7us", 7),
         ];
         for (text, micros) in cases {
-            assert_eq!(duration(text), Ok(Duration::from_micros(micros)), "{text}");
+            let time = duration(text, &WINDOW);
+            assert_eq!(time, Ok(Duration::from_micros(micros)), "{text}");
         }
     }
 
@@ -145,13 +228,14 @@ mod tests {
         let cases = [
             ("", "no time at all", "longer than nothing"),
             ("0s", "no time at all", "longer than nothing"),
-            ("60", "not a length", "`\"60s\"` for seconds"),
-            ("1 m", "not a length", "write `\"1m\"`"),
-            ("m", "not a length", "write `\"1m\"`"),
-            ("minute", "not a length", "write `\"1m\"`"),
-            ("5 minutes", "not a length", "write `\"5m\"`"),
-            ("1M", "not a length", "write `\"1m\"`"),
-            ("10seconds", "not a length", "write `\"10s\"`"),
+            ("0", "no time at all", "as in `per = \"1m\"`"),
+            ("60", "not a length", "`per = \"60s\"` for seconds"),
+            ("1 m", "not a length", "write `per = \"1m\"`"),
+            ("m", "not a length", "write `per = \"1m\"`"),
+            ("minute", "not a length", "write `per = \"1m\"`"),
+            ("5 minutes", "not a length", "write `per = \"5m\"`"),
+            ("1M", "not a length", "write `per = \"1m\"`"),
+            ("10seconds", "not a length", "write `per = \"10s\"`"),
             ("1 fortnight", "not a length", "units"),
             ("-1s", "not a length", "units"),
             ("1.5h", "not a length", "units"),
@@ -160,9 +244,47 @@ mod tests {
             ("367d", "too long", "366 days"),
         ];
         for (text, problem, help) in cases {
-            let (said, mended) = duration(text).expect_err(text);
+            let (said, mended) = duration(text, &WINDOW).expect_err(text);
             assert!(said.contains(problem), "{text}: {said}");
             assert!(mended.contains(help), "{text}: {mended}");
+        }
+    }
+    #[test]
+    fn a_wait_is_mended_to_a_wait() {
+        let cases = [
+            ("0s", "no time at all", "as in `wait = \"500ms\"`"),
+            (
+                "250",
+                "not a length",
+                "`wait = \"250ms\"` for milliseconds, `wait = \"250s\"`",
+            ),
+            (
+                "5000",
+                "not a length",
+                "say of what: `wait = \"5000ms\"` for milliseconds",
+            ),
+            ("2h", "too long", "`wait = \"1h\"`"),
+        ];
+        for (text, problem, help) in cases {
+            let (said, mended) = duration(text, &WAIT).expect_err(text);
+            assert!(said.contains(problem), "{text}: {said}");
+            assert!(mended.contains(help), "{text}: {mended}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_and_a_window() {
+        let cases = [
+            ("60/m", Some((60, "1m"))),
+            ("60 / 10 seconds", Some((60, "10s"))),
+            ("5 per minute", Some((5, "1m"))),
+            ("0/m", None),
+            ("60/fortnight", None),
+            ("60", None),
+        ];
+        for (text, expected) in cases {
+            let expected = expected.map(|(number, window)| (number, window.to_owned()));
+            assert_eq!(rate(text), expected, "{text}");
         }
     }
 }

@@ -1,0 +1,5 @@
+use ratelimit::policy;
+
+policy! { pub Shared: per = "1h" }
+
+fn main() {}
