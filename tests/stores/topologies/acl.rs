@@ -34,10 +34,6 @@ async fn suffice(server: &RedisServer) -> bool {
         .query_async(&mut connection)
         .await
         .expect("flushed");
-    let _: () = connection
-        .hset("api_key:k-alice", "tier", "pro")
-        .await
-        .expect("set");
     let url = format!("redis://web:S3CRET@127.0.0.1:{}", server.port());
     match everything::patient(RedisStore::builder(url))
         .connect()

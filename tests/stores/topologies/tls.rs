@@ -3,7 +3,6 @@
 use ratelimit::{RedisStore, RedisStoreBuilder};
 use ratelimit_tests::RedisServer;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use redis::{AsyncCommands, ClientTlsConfig, TlsCertificates};
 
 use super::everything;
 
@@ -51,27 +50,6 @@ impl Authority {
         let asks = [if asks_clients { "yes" } else { "no" }];
         RedisServer::start_with(&files, &[&port[..], &certificates, &rest, &asks].concat())
     }
-
-    /// Puts the API key `k-alice` on the tier `pro`, as a client that shows a certificate.
-    async fn set_tier(&self, server: &RedisServer) {
-        let (client_cert, client_key) = self.sign("setup");
-        let certificates = TlsCertificates {
-            client_tls: Some(ClientTlsConfig {
-                client_cert: client_cert.into(),
-                client_key: client_key.into(),
-            }),
-            root_cert: Some(self.pem().into()),
-        };
-        let client = redis::Client::build_with_tls(url(server), certificates).expect("a URL");
-        let mut connection = client
-            .get_multiplexed_async_connection()
-            .await
-            .expect("it accepts connections");
-        let _: () = connection
-            .hset("api_key:k-alice", "tier", "pro")
-            .await
-            .expect("set");
-    }
 }
 
 fn url(server: &RedisServer) -> String {
@@ -98,7 +76,6 @@ async fn a_private_authority_is_trusted_if_it_is_given_and_no_other() {
         .connect()
         .await;
     let connected = connected.expect("a trusted server");
-    ours.set_tier(&server).await;
     everything::works(connected).await;
 
     let others = Authority::new("others");
@@ -134,7 +111,6 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
         .connect()
         .await
         .expect("a trusted client");
-    ours.set_tier(&server).await;
     everything::works(connected).await;
 }
 
