@@ -21,10 +21,7 @@ impl RedisCluster {
     ///
     /// They do not become one.
     pub async fn start() -> Self {
-        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
-        let servers: Vec<RedisServer> = (0..3)
-            .map(|_| RedisServer::start_with(&[], &arguments))
-            .collect();
+        let servers: Vec<RedisServer> = (0..3).map(|_| member()).collect();
         let slots: Vec<usize> = (0..SLOTS).collect();
         for (n, slots) in slots.chunks(SLOTS.div_ceil(3)).enumerate() {
             let mut connection = servers[n].connection().await;
@@ -37,19 +34,45 @@ impl RedisCluster {
             let _: () = ask(&mut first, meet.arg("127.0.0.1").arg(other.port())).await;
         }
         for server in &servers {
-            let mut connection = server.connection().await;
-            let begin = Instant::now();
-            loop {
-                let info: String = ask(&mut connection, &cluster("INFO")).await;
-                let is = |line| info.lines().any(|said| said == line);
-                if is("cluster_state:ok") && is("cluster_known_nodes:3") {
-                    break;
-                }
-                assert!(begin.elapsed() < Duration::from_secs(20), "{info}");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            let info = &cluster("INFO");
+            until(server, info, "cluster_known_nodes:3").await;
+            until(server, info, "cluster_state:ok").await;
         }
         Self { servers }
+    }
+
+    /// Gives the first server a replica, and then ends it.
+    ///
+    /// # Panics
+    ///
+    /// The replica does not become one.
+    pub async fn lose_the_first_to_a_replica(&mut self) {
+        let replica = member();
+        let mut connection = self.servers[0].connection().await;
+        let id: String = ask(&mut connection, &cluster("MYID")).await;
+        let mut meet = cluster("MEET");
+        let _: () = ask(&mut connection, meet.arg("127.0.0.1").arg(replica.port())).await;
+        until(&replica, &cluster("NODES"), &id).await;
+        let replicate = &mut cluster("REPLICATE");
+        let _: () = ask(&mut replica.connection().await, replicate.arg(&id)).await;
+        until(
+            &replica,
+            cmd("INFO").arg("replication"),
+            "master_link_status:up",
+        )
+        .await;
+        let of_first = format!("slave {id}");
+        for other in &self.servers {
+            until(other, &cluster("NODES"), &of_first).await;
+        }
+        // By default they wait 15 seconds for a server, so that none is taken for gone on a machine
+        // on which much else goes on.
+        for member in self.servers.iter().chain([&replica]) {
+            let mut set = cmd("CONFIG");
+            set.arg("SET").arg("cluster-node-timeout").arg(1_000);
+            let _: () = ask(&mut member.connection().await, &set).await;
+        }
+        self.servers[0] = replica;
     }
 
     /// The servers.
@@ -107,6 +130,24 @@ impl RedisCluster {
         }
         let _: () = ask(&mut target, &set("NODE", &target_id)).await;
         let _: () = ask(&mut source, &set("NODE", &target_id)).await;
+    }
+}
+
+fn member() -> RedisServer {
+    RedisServer::start_with(&[], &["--cluster-enabled", "yes"])
+}
+
+/// Waits until an answer has this in it.
+async fn until(server: &RedisServer, question: &Cmd, expected: &str) {
+    let mut connection = server.connection().await;
+    let begin = Instant::now();
+    loop {
+        let answer: String = ask(&mut connection, question).await;
+        if answer.contains(expected) {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{answer}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

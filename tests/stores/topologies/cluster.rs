@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use axum::{Extension, Router, routing::get};
@@ -102,6 +103,26 @@ async fn exactly_the_limit_is_admitted_while_its_slot_moves_to_and_fro() {
         assert_eq!(admitted.load(Ordering::Relaxed), 1_500, "{algorithm:?}");
         assert!(moves > 1, "{moves}");
     }
+}
+
+#[tokio::test]
+async fn a_replica_that_takes_over_is_used() {
+    let mut cluster = RedisCluster::start().await;
+    let store = connected(&cluster).await;
+    cluster.lose_the_first_to_a_replica().await;
+    let policy = policy("taken over", ALGORITHMS[0], Quota::per_hour(5));
+    // Of so many clients some are of the server that is gone.
+    for client in 0..20 {
+        let bucket = bucket(policy, client);
+        let begin = Instant::now();
+        while store.check(&bucket, 1).await.is_err() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "not followed");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let mut replica = cluster.servers()[0].connection().await;
+    let keys: Vec<String> = replica.keys("*").await.expect("keys");
+    assert!(!keys.is_empty(), "some were counted there");
 }
 
 fn charges(clients: [u32; 2]) -> Vec<Charge> {
