@@ -81,19 +81,21 @@ impl Connections {
     /// ones nobody knows, after an outage, which are dead: a network may lose all that is sent on a
     /// connection and never close it.
     pub(super) async fn renew(&self, command: &Cmd) -> Result<(), StoreError> {
-        let renewed = async {
-            let link = self.target.connect().await;
-            let mut link = link.map_err(|reason| self.no_answer(&reason))?;
-            let answer = link.send(command).await;
-            let answer = answer.and_then(Value::extract_error);
-            answer.map_err(|error| self.failed(&error))?;
-            self.open()
-                .await
-                .map_err(|error| StoreError::new(error.to_string()))
-        };
-        tokio::time::timeout(RENEWAL, renewed)
-            .await
-            .unwrap_or_else(|_| Err(self.no_answer("no answer in time")))
+        let renewed = tokio::time::timeout(RENEWAL, self.connect_and_send(command)).await;
+        let renewed = renewed.unwrap_or_else(|_| Err(self.no_answer("no answer in time")));
+        // The old ones to a cluster know servers of it that nobody told us of.
+        if renewed.is_err() && self.is_cluster() && is_done(self.send(command).await).is_ok() {
+            return Ok(());
+        }
+        renewed
+    }
+
+    async fn connect_and_send(&self, command: &Cmd) -> Result<(), StoreError> {
+        let link = self.target.connect().await;
+        let mut link = link.map_err(|reason| self.no_answer(&reason))?;
+        is_done(link.send(command).await).map_err(|error| self.failed(&error))?;
+        let opened = self.open().await;
+        opened.map_err(|error| StoreError::new(error.to_string()))
     }
 
     /// Host and port; no password.
@@ -146,4 +148,8 @@ impl Connections {
     fn no_answer(&self, reason: &str) -> StoreError {
         StoreError::new(format!("Redis at {}: {reason}", self.server))
     }
+}
+
+fn is_done(answer: Result<Value, RedisError>) -> Result<(), RedisError> {
+    answer.and_then(Value::extract_error).map(drop)
 }
