@@ -106,6 +106,12 @@ const FAULTS: &[Fault] = faults! {
         sleep(FOR).await;
         run(&mut connection, "CONFIG SET requirepass ''").await;
     }
+    "a password that is not the limiter's, then that again", Login, forgets 0, steps false, scene => {
+        scene.tell("ACL SETUSER limiter <secret >another").await;
+        scene.tell("CLIENT KILL TYPE normal SKIPME yes").await;
+        sleep(FOR).await;
+        scene.tell("ACL SETUSER limiter <another >secret").await;
+    }
     "clock an hour back, then forward again", Direct, forgets 0, steps true, scene => {
         scene.clock.step(-3600);
         sleep(FOR).await;
@@ -118,6 +124,11 @@ const FAULTS: &[Fault] = faults! {
     }
     "proxy loses all it carries, for ever", Proxy, forgets 0, steps false, scene => {
         scene.proxy.make(Trouble::BlackHole);
+        sleep(FOR).await;
+        scene.proxy.make(Trouble::None);
+    }
+    "proxy loses one connection of several, for ever", Proxy, forgets 0, steps false, scene => {
+        scene.proxy.make(Trouble::BlackHoleOfOne);
         sleep(FOR).await;
         scene.proxy.make(Trouble::None);
     }
@@ -200,7 +211,7 @@ async fn outcome(fault: &Fault) -> Outcome {
     sleep(Duration::from_secs(1)).await;
     let (clients, to_come) = match fault.way {
         Way::NotYet => (0, CONNECTIONS),
-        Way::Direct | Way::Proxy | Way::Sentinel => (scene.clients().await, 0),
+        Way::Direct | Way::Login | Way::Proxy | Way::Sentinel => (scene.clients().await, 0),
     };
     let held = Held::now();
 

@@ -19,6 +19,8 @@ use redis::aio::MultiplexedConnection;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Direct,
+    /// As a user with a password.
+    Login,
     Proxy,
     /// There is no server when the application starts.
     NotYet,
@@ -52,15 +54,16 @@ impl Scene {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             (None, RedisServer::start_with(&[], &arguments), None)
         };
-        run(
-            &mut server.connection().await,
-            "HSET api_key:k-pro tier pro",
-        )
-        .await;
+        let mut connection = server.connection().await;
+        run(&mut connection, "HSET api_key:k-pro tier pro").await;
+        run(&mut connection, "ACL SETUSER limiter on >secret ~* +@all").await;
         let port = server.port();
         let proxy = Proxy::start(port).await;
         let mut builder = match (way, &sentinel) {
             (Way::Proxy, _) => RedisStore::builder(proxy.url()),
+            (Way::Login, _) => {
+                RedisStore::builder(format!("redis://limiter:secret@127.0.0.1:{port}"))
+            }
             (_, Some(sentinel)) => {
                 let master = format!("redis://:{}@mymaster", Sentinel::PASSWORD);
                 RedisStore::sentinel([sentinel.url()], master)

@@ -26,6 +26,8 @@ pub enum Trouble {
     /// Connections are accepted, and those that there are stay; but nothing arrives any more on
     /// any of them, also when the trouble is over. Only new ones then work.
     BlackHole,
+    /// The same for the first connection alone: the others work.
+    BlackHoleOfOne,
     /// Connections are closed, and new ones as soon as they are accepted.
     Refuse,
     /// Half of an answer arrives, and the connection is closed.
@@ -82,11 +84,13 @@ impl Drop for Proxy {
 async fn accept(listener: TcpListener, server: SocketAddr, trouble: Receiver<Trouble>) {
     // Connections end with the task, too.
     let mut connections = tokio::task::JoinSet::new();
+    let mut is_first = true;
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((client, _)) = accepted else { continue };
-                connections.spawn(carry(client, server, trouble.clone()));
+                connections.spawn(carry(client, server, trouble.clone(), is_first));
+                is_first = false;
             }
             Some(_) = connections.join_next() => {}
         }
@@ -94,22 +98,31 @@ async fn accept(listener: TcpListener, server: SocketAddr, trouble: Receiver<Tro
 }
 
 /// Carries bytes both ways until one side has had enough, or the trouble has.
-async fn carry(client: TcpStream, server: SocketAddr, mut trouble: Receiver<Trouble>) {
+async fn carry(
+    client: TcpStream,
+    server: SocketAddr,
+    mut trouble: Receiver<Trouble>,
+    is_first: bool,
+) {
     let Ok(server) = TcpStream::connect(server).await else {
         return;
     };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let answers = trouble.clone();
-    let hits = |trouble: &Trouble| matches!(trouble, Trouble::BlackHole | Trouble::Refuse);
-    tokio::select! {
+    let hits = |trouble: &Trouble| match trouble {
+        Trouble::BlackHole | Trouble::Refuse => true,
+        Trouble::BlackHoleOfOne => is_first,
+        _ => false,
+    };
+    let trouble = tokio::select! {
         biased;
         // An error here says that the proxy is gone, and so is this.
-        _ = trouble.wait_for(hits) => {}
+        trouble = trouble.wait_for(hits) => trouble.map(|trouble| *trouble),
         _ = tokio::io::copy(&mut from_client, &mut to_server) => return,
         _ = bring_back(&mut from_server, &mut to_client, answers) => return,
-    }
-    if *trouble.borrow() == Trouble::BlackHole {
+    };
+    if matches!(trouble, Ok(Trouble::BlackHole | Trouble::BlackHoleOfOne)) {
         // Until the client gives up; the other halves are kept open for so long.
         let _ = tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await;
     }
@@ -136,7 +149,7 @@ async fn bring_back(
             Trouble::Cut => return to_client.write_all(&answer[..read / 2]).await,
             Trouble::Garbage => to_client.write_all(b"\x00\xffHTTP/1.1 400\r\n").await?,
             // The rest befalls whole connections.
-            Trouble::None | Trouble::BlackHole | Trouble::Refuse => {
+            Trouble::None | Trouble::BlackHole | Trouble::BlackHoleOfOne | Trouble::Refuse => {
                 to_client.write_all(answer).await?;
             }
         }

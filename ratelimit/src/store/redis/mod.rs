@@ -45,7 +45,6 @@ pub struct RedisStore {
     scripts: Arc<Scripts>,
     breaker: Breaker,
     prefix: Arc<str>,
-    timeout: Duration,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -192,7 +191,6 @@ impl RedisStoreBuilder {
             scripts: Arc::new(Scripts::new()),
             breaker,
             prefix,
-            timeout: self.timeout,
             clock: self.clock,
         })
     }
@@ -229,10 +227,6 @@ impl RedisStore {
         self.clock.clone()
     }
 
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
-    }
-
     /// Of several buckets, with no detour for one.
     pub(crate) async fn decide(
         &self,
@@ -266,15 +260,22 @@ async fn probe(connections: Arc<Connections>, prefix: Arc<str>) -> Result<(), St
 
 impl Store for RedisStore {
     async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
-        Ok(self.decide(charges, self.deadline()).await?.into_vec())
+        Ok(self
+            .decide(charges, self.connections.deadline())
+            .await?
+            .into_vec())
     }
 
     async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        self.run(self.deadline()).check(bucket, cost).await
+        self.run(self.connections.deadline())
+            .check(bucket, cost)
+            .await
     }
 
     async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        self.run(self.deadline()).charge(bucket, cost).await
+        self.run(self.connections.deadline())
+            .charge(bucket, cost)
+            .await
     }
 
     async fn refund(
@@ -283,13 +284,13 @@ impl Store for RedisStore {
         cost: u32,
         taken: &Decision,
     ) -> Result<Decision, StoreError> {
-        self.run(self.deadline())
+        self.run(self.connections.deadline())
             .refund(bucket, cost, taken.at_micros)
             .await
     }
 
     async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
-        self.run(self.deadline()).reset(bucket).await
+        self.run(self.connections.deadline()).reset(bucket).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
@@ -297,7 +298,7 @@ impl Store for RedisStore {
     }
 
     fn timeout(&self) -> Duration {
-        self.timeout
+        self.connections.timeout()
     }
 
     fn erase(self) -> AnyStore {

@@ -21,7 +21,7 @@ pub(super) async fn warn_if_there_is_none(connections: &Connections) {
 async fn setting(connections: &Connections, name: &str) -> Option<String> {
     let mut ask = redis::cmd("CONFIG");
     ask.arg("GET").arg(name);
-    let answer = connections.send(&ask).await;
+    let answer = connections.send(&ask, connections.deadline()).await;
     let answer = answer.and_then(Value::extract_error).ok()?;
     let mut settings: HashMap<String, String> = from_redis_value(answer).ok()?;
     settings.remove(name)

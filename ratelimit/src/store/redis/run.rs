@@ -1,7 +1,7 @@
 //! From a question to a script's call, and from its reply to a decision.
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     connection::{Connections, reason},
@@ -66,8 +66,11 @@ impl Run<'_> {
     pub(super) async fn reset(self, bucket: &Bucket) -> Result<(), StoreError> {
         let mut forget = redis::cmd("DEL");
         forget.arg(self.key(bucket));
-        let forgotten = self.in_time(send(self.connections, &forget));
-        self.breaker.ask(forgotten).await.map(drop)
+        let forgotten = async {
+            let answer = self.command(&forget).await;
+            answer.map(drop).map_err(|error| self.failed(&error))
+        };
+        self.breaker.ask(forgotten).await
     }
 
     /// One check of several buckets, in one round trip.
@@ -132,30 +135,19 @@ impl Run<'_> {
         source: &Source,
         call: impl Fn(&str, &str) -> Cmd,
     ) -> Result<T, StoreError> {
-        // What is sent may be charged, also where nobody waits for the answer any more.
-        if self.deadline <= Instant::now() {
-            return Err(StoreError::new(NO_TIME_LEFT));
-        }
-        let sent = async {
-            match send(self.connections, &call("EVALSHA", &source.sha1)).await {
-                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    send(self.connections, &call("EVAL", &source.text)).await
-                }
-                sent => sent,
+        let answer = match self.command(&call("EVALSHA", &source.sha1)).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.command(&call("EVAL", &source.text)).await
             }
+            answer => answer,
         };
-        let answer = self.in_time(sent).await?;
+        let answer = answer.map_err(|error| self.failed(&error))?;
         redis::from_redis_value(answer).map_err(|_| not_the_scripts())
     }
 
-    async fn in_time(
-        self,
-        answer: impl Future<Output = Result<Value, RedisError>>,
-    ) -> Result<Value, StoreError> {
-        timeout_at(self.deadline, answer)
-            .await
-            .map_err(|_| StoreError::new(NO_TIME_LEFT))?
-            .map_err(|error| self.failed(&error))
+    async fn command(self, command: &Cmd) -> Result<Value, RedisError> {
+        let answer = self.connections.send(command, self.deadline).await;
+        answer.and_then(Value::extract_error)
     }
 
     fn failed(&self, error: &RedisError) -> StoreError {
@@ -177,15 +169,6 @@ impl Run<'_> {
         };
     }
 }
-
-async fn send(connections: &Connections, command: &Cmd) -> Result<Value, RedisError> {
-    connections
-        .send(command)
-        .await
-        .and_then(Value::extract_error)
-}
-
-const NO_TIME_LEFT: &str = "no answer from Redis in time";
 
 fn not_the_scripts() -> StoreError {
     StoreError::of_one_bucket("Redis gave an answer that is not the script's")

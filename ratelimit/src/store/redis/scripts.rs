@@ -99,7 +99,7 @@ impl Scripts {
             let mut load = redis::cmd("SCRIPT");
             load.arg("LOAD").arg(&source.text);
             connections
-                .send(&load)
+                .send(&load, connections.deadline())
                 .await
                 .and_then(Value::extract_error)
                 .map_err(|error| ConnectError::Connect {

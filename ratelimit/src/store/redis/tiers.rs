@@ -37,7 +37,10 @@ impl RedisTiers {
             None => redis::Cmd::del(name),
         };
         let done = async {
-            let answer = self.connections.send(&command).await;
+            let answer = self
+                .connections
+                .send(&command, self.connections.deadline())
+                .await;
             let answer = answer.and_then(Value::extract_error);
             answer.map(drop).map_err(|error| self.failed(&error))
         };
@@ -49,7 +52,7 @@ impl RedisTiers {
         let mut lookup = pipe();
         lookup.hget(name, "tier").exists(name);
         self.connections
-            .send_all(&lookup)
+            .send_all(&lookup, self.connections.deadline())
             .await
             .and_then(|answers| Value::Array(answers).extract_error())
             .and_then(|answers| Ok(from_redis_value(answers)?))

@@ -6,6 +6,7 @@ mod cluster;
 mod error;
 mod link;
 mod sentinel;
+mod slot;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
@@ -23,22 +24,25 @@ use std::{
 
 use arc_swap::ArcSwap;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
+use tokio::time::{Instant, timeout_at};
 
 pub use self::error::ConnectError;
-use self::link::{Link, Target};
 pub(super) use self::{address::Address, error::reason};
+use self::{
+    link::{Link, Target},
+    slot::Slot,
+};
 use crate::store::StoreError;
 
 /// How long it may take to connect anew after an outage. What takes longer is tried again.
 const RENEWAL: Duration = Duration::from_secs(1);
 
-/// Several connections, taken in turn. Each reconnects by itself when it is seen to be lost; for one
-/// that is dead without saying so, see [`renew`](Connections::renew).
+/// Several connections, taken in turn. Each reconnects by itself when it is seen to be lost.
 pub(crate) struct Connections {
-    target: Target,
+    target: Arc<Target>,
     count: usize,
     /// None at all until there has been a first connection.
-    links: ArcSwap<Vec<Link>>,
+    slots: ArcSwap<Vec<Arc<Slot>>>,
     next: AtomicUsize,
     timeout: Duration,
     server: String,
@@ -55,9 +59,9 @@ impl Connections {
         let target = Target::new(address, connect_timeout)?;
         Ok(Self {
             server: target.name(),
-            target,
+            target: Arc::new(target),
             count,
-            links: ArcSwap::default(),
+            slots: ArcSwap::default(),
             next: AtomicUsize::new(0),
             timeout,
         })
@@ -65,26 +69,28 @@ impl Connections {
 
     /// Connects.
     pub(super) async fn open(&self) -> Result<(), ConnectError> {
-        let mut links = Vec::with_capacity(self.count);
-        while links.len() < self.count {
+        let mut slots = Vec::with_capacity(self.count);
+        while slots.len() < self.count {
             let link = self.target.connect().await;
-            links.push(link.map_err(|reason| ConnectError::Connect {
+            slots.push(Slot::new(link.map_err(|reason| ConnectError::Connect {
                 server: self.server.clone(),
                 reason,
-            })?);
+            })?));
         }
-        self.links.store(Arc::new(links));
+        self.slots.store(Arc::new(slots));
         Ok(())
     }
 
     /// Connects anew, and goes by the new connections if this command is answered there. Of the old
-    /// ones nobody knows, after an outage, which are dead: a network may lose all that is sent on a
-    /// connection and never close it.
+    /// ones nobody knows, after an outage, which are dead.
     pub(super) async fn renew(&self, command: &Cmd) -> Result<(), StoreError> {
         let renewed = tokio::time::timeout(RENEWAL, self.connect_and_send(command)).await;
         let renewed = renewed.unwrap_or_else(|_| Err(self.no_answer("no answer in time")));
         // The old ones to a cluster know servers of it that nobody told us of.
-        if renewed.is_err() && self.is_cluster() && is_done(self.send(command).await).is_ok() {
+        if renewed.is_err()
+            && self.is_cluster()
+            && is_done(self.send(command, self.deadline()).await).is_ok()
+        {
             return Ok(());
         }
         renewed
@@ -103,42 +109,67 @@ impl Connections {
         &self.server
     }
 
-    /// Sends a command and waits for its answer, no longer than the timeout.
-    pub(super) async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let mut link = self.link()?;
-        self.in_time(link.send(command)).await
+    /// How long an answer is waited for.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
-    /// Sends commands together and waits for the answers, no longer than the timeout.
-    pub(super) async fn send_all(&self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
-        let mut link = self.link()?;
-        self.in_time(link.send_all(commands)).await
+    /// Until when the answer to what is asked now is waited for.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
     }
 
-    fn link(&self) -> Result<Link, RedisError> {
-        let links = self.links.load();
+    /// Sends a command and waits for its answer until then.
+    pub(super) async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, RedisError> {
+        self.ask(deadline, |mut link| async move { link.send(command).await })
+            .await
+    }
+
+    /// Sends commands together and waits for the answers until then.
+    pub(super) async fn send_all(
+        &self,
+        commands: &Pipeline,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, RedisError> {
+        self.ask(
+            deadline,
+            |mut link| async move { link.send_all(commands).await },
+        )
+        .await
+    }
+
+    async fn ask<T, F>(
+        &self,
+        deadline: Instant,
+        question: impl FnOnce(Link) -> F,
+    ) -> Result<T, RedisError>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
+        // What is sent may be charged, also where nobody waits for the answer any more.
+        if deadline <= Instant::now() {
+            return Err(no_answer_in_time());
+        }
+        let slot = self.slot()?;
+        let answer = timeout_at(deadline, question(slot.link())).await;
+        if let Ok(answer) = answer {
+            slot.was_answered();
+            answer
+        } else {
+            slot.was_not_answered(&self.target);
+            Err(no_answer_in_time())
+        }
+    }
+
+    fn slot(&self) -> Result<Arc<Slot>, RedisError> {
+        let slots = self.slots.load();
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let link = turn.checked_rem(links.len()).map(|n| links[n].clone());
-        link.ok_or_else(|| RedisError::from((ErrorKind::Io, "there is no connection yet")))
+        let slot = turn.checked_rem(slots.len()).map(|n| slots[n].clone());
+        slot.ok_or_else(|| RedisError::from((ErrorKind::Io, "there is no connection yet")))
     }
 
     fn is_cluster(&self) -> bool {
         self.target.is_cluster()
-    }
-
-    async fn in_time<T>(
-        &self,
-        answer: impl Future<Output = Result<T, RedisError>>,
-    ) -> Result<T, RedisError> {
-        tokio::time::timeout(self.timeout, answer)
-            .await
-            .unwrap_or_else(|_| {
-                Err(RedisError::from((
-                    ErrorKind::Io,
-                    "no answer in time",
-                    format!("{:?}", self.timeout),
-                )))
-            })
     }
 
     pub(super) fn failed(&self, error: &RedisError) -> StoreError {
@@ -148,6 +179,10 @@ impl Connections {
     fn no_answer(&self, reason: &str) -> StoreError {
         StoreError::new(format!("Redis at {}: {reason}", self.server))
     }
+}
+
+fn no_answer_in_time() -> RedisError {
+    RedisError::from((ErrorKind::Io, "no answer in time"))
 }
 
 fn is_done(answer: Result<Value, RedisError>) -> Result<(), RedisError> {
