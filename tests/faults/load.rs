@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -15,14 +15,13 @@ use ratelimit::{Algorithm, Caller, Policy, Quota, RateLimiter, Tier};
 use tokio::task::JoinSet;
 
 /// What a client may do in a day, so that nothing to speak of is earned meanwhile.
-pub(crate) const LIMIT: u32 = 100;
+pub(crate) const LIMIT: u32 = 20;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Clients that use up their limits; all others ask once.
+/// Clients that use up their limits and go on asking, of those that come first and of those that
+/// come later; all others ask once.
 const BUSY: u32 = 4;
-
-const TASKS: u32 = 8;
 
 /// Between two checks of a task.
 const PACE: Duration = Duration::from_millis(4);
@@ -54,6 +53,8 @@ pub(crate) struct Load {
 struct Seen {
     begin: Instant,
     is_over: AtomicBool,
+    /// The busy clients that come later have come.
+    has_more: AtomicBool,
     checks: AtomicU64,
     degraded: AtomicU64,
     /// Microseconds from the beginning to when a check was last decided without Redis.
@@ -71,8 +72,10 @@ pub(crate) struct Report {
     pub(crate) checks: u64,
     /// Checks that were decided without Redis.
     pub(crate) degraded: u64,
-    /// The most that a client was admitted under one policy.
-    pub(crate) admitted: u32,
+    /// The most that a busy client was admitted under one policy, of those that came first.
+    pub(crate) admitted_first: u32,
+    /// The same of those that came later.
+    pub(crate) admitted_later: u32,
     pub(crate) worst: Duration,
     pub(crate) worst_lag: Duration,
     /// Tasks that panicked.
@@ -80,10 +83,11 @@ pub(crate) struct Report {
 }
 
 impl Load {
-    pub(crate) fn start(limiter: &RateLimiter) -> Self {
+    pub(crate) fn start(limiter: &RateLimiter, concurrent: u32) -> Self {
         let seen = Arc::new(Seen {
             begin: Instant::now(),
             is_over: AtomicBool::new(false),
+            has_more: AtomicBool::new(false),
             checks: AtomicU64::new(0),
             degraded: AtomicU64::new(0),
             last_degraded: AtomicU64::new(0),
@@ -92,11 +96,23 @@ impl Load {
             admitted: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
-        for task in 0..TASKS {
-            tasks.spawn(checks(limiter.clone(), seen.clone(), task));
+        for task in 0..concurrent {
+            tasks.spawn(checks(limiter.clone(), seen.clone(), task, concurrent));
         }
         tasks.spawn(lag(seen.clone()));
         Self { seen, tasks }
+    }
+
+    /// From now on there are busy clients that nobody has seen before.
+    pub(crate) fn more_come(&self) {
+        self.seen.has_more.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the busy clients that came first have used up their limits.
+    pub(crate) fn is_used_up(&self) -> bool {
+        let admitted = self.seen.admitted();
+        let used_up = admitted.values().filter(|&&admitted| admitted >= LIMIT);
+        used_up.count() == POLICIES.len() * BUSY as usize
     }
 
     /// When a check was last decided without Redis.
@@ -111,12 +127,19 @@ impl Load {
             panics += usize::from(ended.is_err());
         }
         let seen = &self.seen;
-        let admitted = seen.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let admitted = seen.admitted();
+        let most = |is_first: bool| {
+            let of_them = admitted
+                .iter()
+                .filter(|((_, n), _)| (*n < BUSY) == is_first);
+            of_them.map(|(_, admitted)| *admitted).max().unwrap_or(0)
+        };
         let micros = |time: &AtomicU64| Duration::from_micros(time.load(Ordering::Relaxed));
         Report {
             checks: seen.checks.load(Ordering::Relaxed),
             degraded: seen.degraded.load(Ordering::Relaxed),
-            admitted: admitted.values().copied().max().unwrap_or(0),
+            admitted_first: most(true),
+            admitted_later: most(false),
             worst: micros(&seen.worst),
             worst_lag: micros(&seen.worst_lag),
             panics,
@@ -124,17 +147,28 @@ impl Load {
     }
 }
 
-async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32) {
+impl Seen {
+    fn admitted(&self) -> MutexGuard<'_, HashMap<(usize, u32), u32>> {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32, tasks: u32) {
     let mut n = 0_u32;
     while !seen.is_over.load(Ordering::Relaxed) {
         tokio::time::sleep(PACE).await;
         n += 1;
         let policy = n as usize % POLICIES.len();
         let is_busy = n.is_multiple_of(2);
-        let client = if is_busy {
-            n / 2 % BUSY
+        let busy = if seen.has_more.load(Ordering::Relaxed) {
+            2 * BUSY
         } else {
-            n * TASKS + task + BUSY
+            BUSY
+        };
+        let client = if is_busy {
+            n / 2 % busy
+        } else {
+            n * tasks + task + 2 * BUSY
         };
         let mut request = Request::new(());
         // A few have an API key: one that is on a tier, and ones that nobody knows.
@@ -162,8 +196,7 @@ async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32) {
             seen.last_degraded.fetch_max(at, Ordering::Relaxed);
         }
         if is_busy && status.is_allowed() {
-            let mut admitted = seen.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-            *admitted.entry((policy, client)).or_default() += 1;
+            *seen.admitted().entry((policy, client)).or_default() += 1;
         }
     }
 }

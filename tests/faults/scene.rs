@@ -22,10 +22,19 @@ pub(crate) enum Way {
     /// As a user with a password.
     Login,
     Proxy,
+    /// The same, with one check after another and never two at once.
+    ProxyInTurn,
     /// There is no server when the application starts.
     NotYet,
     /// The server is a master, which a sentinel watches.
     Sentinel,
+}
+
+impl Way {
+    /// How many checks there are at once.
+    pub(crate) fn concurrent(self) -> u32 {
+        if self == Self::ProxyInTurn { 1 } else { 8 }
+    }
 }
 
 pub(crate) struct Scene {
@@ -60,7 +69,7 @@ impl Scene {
         let port = server.port();
         let proxy = Proxy::start(port).await;
         let mut builder = match (way, &sentinel) {
-            (Way::Proxy, _) => RedisStore::builder(proxy.url()),
+            (Way::Proxy | Way::ProxyInTurn, _) => RedisStore::builder(proxy.url()),
             (Way::Login, _) => {
                 RedisStore::builder(format!("redis://limiter:secret@127.0.0.1:{port}"))
             }
