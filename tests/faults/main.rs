@@ -9,13 +9,14 @@ mod load;
 mod scene;
 
 use std::{
-    env,
     io::{self, Write},
     pin::Pin,
     process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use libtest_mimic::{Arguments, Trial};
 use ratelimit_tests::Trouble;
 use tokio::time::sleep;
 
@@ -158,45 +159,37 @@ const FAULTS: &[Fault] = faults! {
 };
 
 fn main() -> ExitCode {
-    // What cargo itself passes on begins with a dash.
-    let wanted: Vec<String> = env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
-    let is_wanted = |fault: &&Fault| {
-        wanted.is_empty()
-            || wanted
-                .iter()
-                .any(|wanted| fault.name.contains(wanted.as_str()))
-    };
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut failures = Vec::new();
-    say(HEAD);
-    for fault in FAULTS.iter().filter(is_wanted) {
-        let outcome = runtime.block_on(outcome(fault));
-        say(&outcome.row(fault));
-        failures.extend(outcome.failures(fault));
+    let runtime = Arc::new(runtime);
+    let rows = Arc::new(Mutex::new(Vec::new()));
+    let trials = FAULTS.iter().map(|fault| {
+        let (runtime, rows) = (runtime.clone(), rows.clone());
+        Trial::test(fault.name, move || {
+            let outcome = runtime.block_on(outcome(fault));
+            let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+            rows.push(outcome.row(fault));
+            match outcome.failures(fault).as_slice() {
+                [] => Ok(()),
+                failures => Err(failures.join("\n").into()),
+            }
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+    if !rows.is_empty() {
+        // Nobody listens, which is no failure of the limits.
+        let _ = writeln!(io::stdout(), "{HEAD}\n{}\n", rows.join("\n"));
     }
-    for failure in &failures {
-        say(failure);
-    }
-    if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    conclusion.exit_code()
 }
 
-const HEAD: &str = "\n| fault | checks | without Redis | most admitted of a used-up limit, of at most | of a new one, of at most | slowest check | recovery |\n\
+const HEAD: &str = "| fault | checks | without Redis | most admitted of a used-up limit, of at most | of a new one, of at most | slowest check | recovery |\n\
     | --- | --- | --- | --- | --- | --- | --- |";
-
-fn say(line: &str) {
-    // Nobody listens, which is no failure of the limits.
-    let _ = writeln!(io::stdout(), "{line}");
-}
 
 struct Outcome {
     report: Report,
@@ -276,7 +269,7 @@ impl Outcome {
         let mut failures = Vec::new();
         let mut expect = |holds: bool, what: String| {
             if !holds {
-                failures.push(format!("FAILED: {}: {what}", fault.name));
+                failures.push(what);
             }
         };
         expect(

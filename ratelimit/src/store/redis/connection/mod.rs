@@ -152,13 +152,13 @@ impl Connections {
         }
         let slot = self.slot()?;
         let answer = timeout_at(deadline, question(slot.link())).await;
-        if let Ok(answer) = answer {
-            slot.was_answered();
-            answer
-        } else {
-            slot.was_not_answered(&self.target);
-            Err(no_answer_in_time())
+        let answer = answer.unwrap_or_else(|_| Err(no_answer_in_time()));
+        // An error that the server sends is an answer.
+        match &answer {
+            Ok(_) => slot.was_answered(),
+            Err(_) => slot.was_not_answered(&self.target),
         }
+        answer
     }
 
     fn slot(&self) -> Result<Arc<Slot>, RedisError> {

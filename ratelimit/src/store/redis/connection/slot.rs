@@ -10,8 +10,9 @@ use tokio::runtime::Handle;
 
 use super::link::{Link, Target};
 
-/// After so many questions in a row without an answer in time another connection takes its place: a
-/// network may lose all that is sent on one and never close it.
+/// After so many questions in a row without an answer another connection takes its place: a network
+/// may lose all that is sent on one and never close it, and a login that was refused once is not
+/// tried again by the redis crate.
 const UNANSWERED: u32 = 2;
 
 pub(super) struct Slot {
@@ -40,7 +41,7 @@ impl Slot {
         }
     }
 
-    /// A question had no answer in time.
+    /// A question had no answer.
     pub(super) fn was_not_answered(self: &Arc<Self>, target: &Arc<Target>) {
         if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 < UNANSWERED {
             return;
