@@ -118,6 +118,11 @@ const FAULTS: &[Fault] = faults! {
         sleep(FOR).await;
         scene.clock.step(3600);
     }
+    "clock an hour forward, then back again", Direct, forgets 0, steps true, scene => {
+        scene.clock.step(3600);
+        sleep(FOR).await;
+        scene.clock.step(-3600);
+    }
     "proxy delays answers by 300 ms", Proxy, forgets 0, steps false, scene => {
         scene.proxy.make(Trouble::Delay(Duration::from_millis(300)));
         sleep(FOR).await;
