@@ -35,6 +35,9 @@ const CONNECTIONS: usize = 4;
 /// How soon after a fault Redis decides again.
 const RECOVERY: Duration = Duration::from_secs(2);
 
+/// Without a check that Redis did not decide for so long, the fault is over.
+const SETTLED: Duration = Duration::from_secs(1);
+
 struct Fault {
     name: &'static str,
     way: Way,
@@ -221,8 +224,11 @@ async fn outcome(fault: &Fault) -> Outcome {
     (fault.happens)(&mut scene).await;
 
     let end = Instant::now();
-    // Long enough to see that it is over, or that it is not.
-    sleep(RECOVERY + Duration::from_millis(500)).await;
+    // Until it is seen to be over, or not to be.
+    until(RECOVERY + Duration::from_millis(500), async || {
+        end.max(load.last_degraded()).elapsed() >= SETTLED
+    })
+    .await;
     let recovery = load.last_degraded().saturating_duration_since(end);
     let asked = scene.server().calls("evalsha").await;
     let is_decided_by_redis = until(Duration::from_secs(1), async || {
