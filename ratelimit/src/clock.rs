@@ -63,9 +63,7 @@ impl Default for MonotonicClock {
 
 impl Clock for MonotonicClock {
     fn now_micros(&self) -> u64 {
-        // 2^64 microseconds are 584,000 years.
-        let passed = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        BEGINNING.saturating_add(passed)
+        BEGINNING.saturating_add(micros(self.start.elapsed()))
     }
 }
 
@@ -115,7 +113,8 @@ impl ManualClock {
     }
 }
 
-fn micros(time: Duration) -> u64 {
+/// In microseconds; 2^64 of them are 584,000 years.
+pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 

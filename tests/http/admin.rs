@@ -3,10 +3,10 @@
 use std::{net::IpAddr, time::Duration};
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{ClientId, RateLimiter, RedisStore, SetTierError, Standing, rate_limit};
+use ratelimit::{ClientId, RateLimiter, SetTierError, Standing, rate_limit};
 use ratelimit_tests::{App, RedisServer};
 
-use crate::limiters;
+use crate::{limiter_on, limiters};
 
 #[rate_limit(limit = 5, per = "1h", name = "admin one")]
 async fn one() {}
@@ -76,12 +76,7 @@ async fn a_client_is_looked_at_without_a_charge_and_let_in_again() {
 #[tokio::test]
 async fn another_process_lets_the_client_in_within_a_second_or_so() {
     let server = RedisServer::start();
-    let mut limiters = Vec::new();
-    for _ in 0..2 {
-        let store = RedisStore::connect(&server.url()).await;
-        let builder = RateLimiter::builder().store(store.expect("a redis-server"));
-        limiters.push(builder.build().expect("nothing is wrong with it"));
-    }
+    let limiters = [limiter_on(&server).await, limiter_on(&server).await];
     let app = start(&limiters[0]).await;
     for _ in 0..5 {
         assert_eq!(app.status("/one").await, 200);
@@ -100,9 +95,7 @@ async fn another_process_lets_the_client_in_within_a_second_or_so() {
 #[tokio::test]
 async fn a_key_is_put_on_a_tier_in_redis() {
     let server = RedisServer::start();
-    let store = RedisStore::connect(&server.url()).await;
-    let builder = RateLimiter::builder().store(store.expect("a redis-server"));
-    let limiter = builder.build().expect("nothing is wrong with it");
+    let limiter = limiter_on(&server).await;
     let app = start(&limiter).await;
     let limit = async || {
         let request = app.get("/tiers").header("X-API-Key", "k-alice");

@@ -48,3 +48,10 @@ async fn limiters_with(
     let redis = build(RateLimiter::builder().store(store));
     [(memory, clock), (redis, redis_clock)]
 }
+
+/// A limiter on a server of the test's own, as an application has it.
+async fn limiter_on(server: &RedisServer) -> RateLimiter {
+    let store = RedisStore::connect(&server.url()).await;
+    let builder = RateLimiter::builder().store(store.expect("a redis-server"));
+    builder.build().expect("nothing is wrong with it")
+}

@@ -11,7 +11,7 @@ use ratelimit::{ManualClock, MemoryStore, RateLimiter, RedisStore, StaticTiers, 
 use ratelimit_tests::{App, RedisServer};
 use tracing::subscriber::DefaultGuard;
 
-use super::KEYS;
+use super::{KEYS, limiter_on};
 
 #[rate_limit(tier_header = "X-API-Key", free = 100, pro = 600, name = "noticed")]
 async fn tiered() {}
@@ -188,9 +188,7 @@ async fn a_redis_that_keeps_nothing_on_disk_is_said_once() {
 async fn an_outage_is_said_when_it_begins_and_when_it_ends() {
     let server = RedisServer::start();
     let port = server.port();
-    let store = RedisStore::connect(&server.url()).await;
-    let limiter = RateLimiter::builder().store(store.expect("a redis-server"));
-    let app = App::start(router(limiter.build().expect("nothing is wrong with it"))).await;
+    let app = App::start(router(limiter_on(&server).await)).await;
     assert_eq!(app.status("/").await, 200);
 
     let (log, _guard) = Log::begin();

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{RateLimiter, RedisStore, rate_limit};
+use ratelimit::rate_limit;
 use ratelimit_tests::{App, RedisServer, header};
+
+use crate::limiter_on;
 
 #[rate_limit(limit = 5, per = "1h", name = "through_an_outage")]
 async fn limited() {}
@@ -13,11 +15,7 @@ async fn limited() {}
 async fn limits_hold_while_redis_is_gone_and_after() {
     let server = RedisServer::start();
     let port = server.port();
-    let store = RedisStore::connect(&server.url())
-        .await
-        .expect("a redis-server");
-    let limiter = RateLimiter::builder().store(store).build();
-    let limiter = limiter.expect("nothing is wrong with it");
+    let limiter = limiter_on(&server).await;
     let app = App::start(
         Router::new()
             .route("/", get(limited))
@@ -57,11 +55,8 @@ async fn each_process_admits_at_most_its_own_limit_while_redis_is_gone() {
     let server = RedisServer::start();
     let mut apps = Vec::new();
     for _ in 0..2 {
-        let store = RedisStore::connect(&server.url()).await;
-        let limiter = RateLimiter::builder().store(store.expect("a redis-server"));
-        let limiter = limiter.build().expect("nothing is wrong with it");
         let router = Router::new().route("/", get(limited));
-        apps.push(App::start(router.layer(Extension(limiter))).await);
+        apps.push(App::start(router.layer(Extension(limiter_on(&server).await))).await);
     }
     // The first has seen the client twice, and the second never.
     for _ in 0..2 {
@@ -81,9 +76,7 @@ async fn each_process_admits_at_most_its_own_limit_while_redis_is_gone() {
 #[tokio::test]
 async fn who_is_turned_away_costs_redis_next_to_nothing() {
     let server = RedisServer::start();
-    let store = RedisStore::connect(&server.url()).await;
-    let limiter = RateLimiter::builder().store(store.expect("a redis-server"));
-    let limiter = limiter.build().expect("nothing is wrong with it");
+    let limiter = limiter_on(&server).await;
     let app = App::start(
         Router::new()
             .route("/", get(limited))
@@ -121,9 +114,7 @@ async fn a_server_that_hangs_delays_nobody_for_longer_than_a_check_may_take() {
     async fn keyed() {}
 
     let server = RedisServer::start();
-    let store = RedisStore::connect(&server.url()).await;
-    let limiter = RateLimiter::builder().store(store.expect("a redis-server"));
-    let limiter = limiter.build().expect("nothing is wrong with it");
+    let limiter = limiter_on(&server).await;
     let app = App::start(
         Router::new()
             .route("/", get(keyed))

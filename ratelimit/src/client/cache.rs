@@ -13,7 +13,7 @@ use std::{
 use quick_cache::sync::Cache;
 
 use super::{ApiKey, ClientId, KnownKey, ResolveError, TierResolver, resolver::KnownCaller};
-use crate::clock::Clock;
+use crate::clock::{Clock, micros};
 
 /// How long an answer is gone by, and how many are kept.
 #[derive(Clone, Copy, Debug)]
@@ -175,8 +175,7 @@ impl TierCache {
     }
 
     fn later(&self, by: Duration) -> u64 {
-        let by = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
-        self.clock.now_micros().saturating_add(by)
+        self.clock.now_micros().saturating_add(micros(by))
     }
 }
 

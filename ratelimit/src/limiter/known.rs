@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 
 use crate::{
     algorithm::{Decision, State},
+    clock::micros,
     store::{Bucket, BucketKey, Charge, Decisions},
 };
 
@@ -115,10 +116,6 @@ impl Entry {
             ..decision
         })
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{
     RateLimiter,
     account::{Account, Accounts, Verdict},
 };
-use crate::store::Bucket;
+use crate::{clock::micros, store::Bucket};
 
 /// How many requests may wait for one bucket.
 const MOST_FOR_A_BUCKET: usize = 100;
@@ -129,10 +129,6 @@ fn longest(accounts: &Accounts) -> Option<(Bucket, Duration)> {
         .collect::<Option<Vec<_>>>()?
         .into_iter()
         .max_by_key(|(_, retry_after)| *retry_after)
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

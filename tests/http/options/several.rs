@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::{Extension, Router, routing::get as route};
-use ratelimit::{RateLimiter, RedisStore, rate_limit};
+use ratelimit::{RateLimiter, rate_limit};
 use ratelimit_tests::{App, RedisServer, header};
 use serde_json::{Value, json};
 
 use super::{get, left};
-use crate::limiters;
+use crate::{limiter_on, limiters};
 
 #[rate_limit(limit = 2, per = "1s", name = "a second")]
 #[rate_limit(limit = 5, per = "1m", algo = "token_bucket", name = "a minute")]
@@ -65,12 +65,7 @@ async fn a_request_takes_from_all_or_from_none_and_hears_of_the_tightest() {
 #[tokio::test]
 async fn all_of_them_are_one_round_trip() {
     let server = RedisServer::start();
-    let store = RedisStore::connect(&server.url()).await;
-    let limiter = RateLimiter::builder()
-        .store(store.expect("a redis-server"))
-        .build()
-        .expect("nothing is wrong with it");
-    let app = App::start(router(limiter)).await;
+    let app = App::start(router(limiter_on(&server).await)).await;
     for _ in 0..2 {
         assert_eq!(app.status("/").await, 200);
     }
