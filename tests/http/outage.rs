@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::rate_limit;
+use ratelimit::{RateLimitStatus, rate_limit};
 use ratelimit_tests::{App, RedisServer, header};
 
 use crate::limiter_on;
@@ -149,4 +149,25 @@ async fn a_server_that_hangs_delays_nobody_for_longer_than_a_check_may_take() {
             "never asked again"
         );
     }
+}
+
+/// More than there was has been taken from the client, which is no denial of its next request.
+#[tokio::test]
+async fn who_was_charged_all_that_was_left_is_told_when_to_come_again() {
+    #[rate_limit(limit = 5, per = "1h", cost = 3, name = "charged")]
+    async fn charged(status: RateLimitStatus) {
+        status.charge(3).await;
+    }
+
+    let server = RedisServer::start();
+    let app = App::start(
+        Router::new()
+            .route("/", get(charged))
+            .layer(Extension(limiter_on(&server).await)),
+    )
+    .await;
+    assert_eq!(app.status("/").await, 200);
+    let denied = app.get("/").send().await.expect("an answer");
+    assert_eq!(denied.status(), 429);
+    assert!(header(&denied, "retry-after").is_some());
 }

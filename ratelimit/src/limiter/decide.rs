@@ -75,7 +75,12 @@ impl RateLimiter {
                         cost,
                         enforced: true,
                     };
-                    known.note(&[charge], &[decision], asked_at);
+                    // It says what is left, and not that a request was turned away.
+                    let left = Decision {
+                        allowed: true,
+                        ..decision
+                    };
+                    known.note(&[charge], &[left], asked_at);
                 }
                 Some(decision)
             }

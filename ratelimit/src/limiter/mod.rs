@@ -13,6 +13,8 @@ mod shadow;
 mod status;
 mod wait;
 
+#[cfg(feature = "redis")]
+use std::time::Duration;
 use std::{fmt, sync::Arc};
 
 use tokio::time::Instant;
@@ -77,6 +79,10 @@ struct Inner {
     no_tiers: Notice,
     no_parameter: Notice,
 }
+
+/// By so much a look-up's own timeout, which the breaker sees, comes before that of the whole check.
+#[cfg(feature = "redis")]
+const GRACE: Duration = Duration::from_millis(10);
 
 /// Who knows the tiers of API keys.
 enum Tiers {
@@ -175,7 +181,8 @@ impl RateLimiter {
                 (Ok(known), _) => known,
                 #[cfg(feature = "redis")]
                 (Err(key), Tiers::InStore(cache)) => {
-                    timeout_at(deadline, cache.get(key)).await.ok().flatten()
+                    let known = timeout_at(deadline + GRACE, cache.get(key)).await;
+                    known.ok().flatten()
                 }
                 (Err(key), Tiers::Resolver(cache)) => {
                     let known = cache.get(key).await;
