@@ -3,12 +3,17 @@
 pub mod algorithm;
 mod client;
 mod clock;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod http;
 mod limiter;
+mod observe;
 mod policy;
 mod store;
 pub mod testing;
 
+#[cfg(feature = "dashboard")]
+pub use self::dashboard::{Dashboard, TokenError, dashboard};
 #[cfg(feature = "redis")]
 pub use self::store::redis::{ConnectError, RedisStore, RedisStoreBuilder, RedisTiers};
 /// Limits how often an axum handler may be called.
@@ -98,7 +103,7 @@ pub use self::{
     algorithm::Decision,
     client::{
         ApiKey, ClientId, ForwardedHeader, Identified, Identity, KnownKey, LONGEST_API_KEY,
-        ResolveError, StaticTiers, TierResolver,
+        NoClientId, ResolveError, StaticTiers, TierResolver,
     },
     clock::{Clock, ManualClock, MonotonicClock},
     http::{
@@ -106,14 +111,15 @@ pub use self::{
         RateLimitExceeded, RateLimitLayer, RateLimited, Responder, StoreUnavailable,
     },
     limiter::{
-        AlreadyInstalled, BuildError, Builder, Caller, HeaderStyle, RateLimitStatus, RateLimiter,
-        SetTierError, Standing,
+        AlreadyInstalled, BuildError, Builder, Bypass, BypassError, Caller, HeaderStyle,
+        RateLimitStatus, RateLimiter, SetTierError, Standing,
     },
+    observe::{Figures, Latency, Second, Totals},
     policy::{
         Algorithm, Key, KeyValue, OnStoreError, Policy, PolicyEntry, Quota, QuotaError, Tier,
         policies,
     },
-    store::{Bucket, Charge, MemoryStore, Store, StoreError},
+    store::{Bucket, Charge, MemoryStore, Store, StoreChange, StoreError, StoreHealth},
 };
 
 #[doc = include_str!("compile_errors.md")]

@@ -2,6 +2,7 @@
 //! made at run time.
 
 mod app;
+mod eventually;
 mod guarded;
 mod policies;
 mod proxy;
@@ -11,6 +12,7 @@ mod sentinel;
 
 pub use self::{
     app::{App, header},
+    eventually::eventually,
     guarded::Guarded,
     policies::{ALGORITHMS, bucket, one_bucket, policy},
     proxy::{Proxy, Trouble},

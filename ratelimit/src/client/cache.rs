@@ -58,6 +58,28 @@ pub(crate) struct TierCache {
     settings: CacheSettings,
     clock: Arc<dyn Clock>,
     failing: AtomicBool,
+    look_ups: Arc<LookUps>,
+}
+
+/// How look-ups were answered.
+#[derive(Default)]
+pub(crate) struct LookUps {
+    from_cache: AtomicU64,
+    by_resolver: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl LookUps {
+    /// Those since the last time, by the name of their result in metrics.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn take(&self) -> [(&'static str, u64); 3] {
+        [
+            ("hit", &self.from_cache),
+            ("miss", &self.by_resolver),
+            ("error", &self.failed),
+        ]
+        .map(|(result, count)| (result, count.swap(0, Ordering::Relaxed)))
+    }
 }
 
 struct Entry {
@@ -78,6 +100,7 @@ impl TierCache {
             settings,
             clock,
             failing: AtomicBool::new(false),
+            look_ups: Arc::default(),
         }
     }
 
@@ -88,10 +111,11 @@ impl TierCache {
         match self.entries.get_value_or_guard_async(key.as_bytes()).await {
             Ok(entry) => {
                 let stale = entry.fresh_until.load(Ordering::Relaxed) <= self.clock.now_micros();
-                match stale.then(|| Refresh::begin(&entry)).flatten() {
-                    Some(_refresh) => self.renew(key, &entry).await,
-                    None => entry.known.clone(),
+                if let Some(_refresh) = stale.then(|| Refresh::begin(&entry)).flatten() {
+                    return self.renew(key, &entry).await;
                 }
+                self.look_ups.from_cache.fetch_add(1, Ordering::Relaxed);
+                entry.known.clone()
             }
             Err(guard) => {
                 let entry = match self.ask(key).await {
@@ -104,6 +128,11 @@ impl TierCache {
                 known
             }
         }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn look_ups(&self) -> Arc<LookUps> {
+        self.look_ups.clone()
     }
 
     /// Asks anew about a key the next time.
@@ -135,12 +164,14 @@ impl TierCache {
             .unwrap_or_else(|_| Err(ResolveError::new("no answer within a second")));
         match answer {
             Ok(answer) => {
+                self.look_ups.by_resolver.fetch_add(1, Ordering::Relaxed);
                 if self.failing.swap(false, Ordering::Relaxed) {
                     tracing::info!("API keys can be looked up again");
                 }
                 Some(answer)
             }
             Err(error) => {
+                self.look_ups.failed.fetch_add(1, Ordering::Relaxed);
                 if !error.is_said() && !self.failing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         "{error}; until they can be, keys keep the tier they had, and new ones are anonymous"

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
 };
 
 use sha2::{Digest, Sha256};
@@ -12,6 +13,8 @@ use sha2::{Digest, Sha256};
 /// Nothing secret can be read from it: of all but addresses it holds 128 bits of their SHA-256. It
 /// is shown as `ip:203.0.113.7`, `ip:2001:db8:1:2::/64`, `ip:unknown`, `everybody`, or as
 /// `key:<hex>` for an API key, and likewise `identity`, `header`, `path`, `value` and `all`.
+///
+/// It can be read again from that text, and from a bare address: `"203.0.113.7".parse()`.
 ///
 /// The hexadecimal digits of a key can be had with `printf %s "$KEY" | sha256sum | cut -c1-32`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,6 +126,55 @@ fn hex(f: &mut fmt::Formatter<'_>, kind: &str, digest: [u8; 16]) -> fmt::Result 
     write!(f, "{kind}:{:032x}", u128::from_be_bytes(digest))
 }
 
+/// A text that names no client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a client is named as 203.0.113.7, ip:2001:db8:1:2::/64, everybody, or key: and the first 32 digits of its SHA-256, and likewise identity:, header:, path:, value: and all:"
+)]
+#[non_exhaustive]
+pub struct NoClientId;
+
+impl FromStr for ClientId {
+    type Err = NoClientId;
+
+    fn from_str(text: &str) -> Result<Self, NoClientId> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::ip(address));
+        }
+        if text == "everybody" {
+            return Ok(Self::EVERYBODY);
+        }
+        let (kind, name) = text.split_once(':').ok_or(NoClientId)?;
+        let kind: fn([u8; 16]) -> Kind = match kind {
+            "ip" => return by_address(name).ok_or(NoClientId),
+            "key" => Kind::ApiKey,
+            "identity" => Kind::Identity,
+            "header" => Kind::Header,
+            "path" => Kind::Path,
+            "value" => Kind::Value,
+            "all" => Kind::All,
+            _ => return Err(NoClientId),
+        };
+        if name.len() != 32 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(NoClientId);
+        }
+        let digest = u128::from_str_radix(name, 16).map_err(|_| NoClientId)?;
+        Ok(Self(kind(digest.to_be_bytes())))
+    }
+}
+
+fn by_address(name: &str) -> Option<ClientId> {
+    if name == "unknown" {
+        return Some(ClientId::UNKNOWN_IP);
+    }
+    // The networks that IPv6 addresses are told apart by are shown with their length.
+    let address = match name.strip_suffix("/64") {
+        Some(network) => IpAddr::V6(network.parse().ok()?),
+        None => name.parse().ok()?,
+    };
+    Some(ClientId::ip(address))
+}
+
 impl fmt::Debug for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ClientId({self})")
@@ -158,6 +210,43 @@ mod tests {
         let (a, b) = (ClientId::path("a"), ClientId::value("b"));
         assert_ne!(ClientId::all([a, b]), ClientId::all([b, a]));
         assert!(!format!("{:?}", ClientId::api_key(b"secret-key")).contains("secret"));
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_again() {
+        let all = [
+            ClientId::EVERYBODY,
+            ClientId::UNKNOWN_IP,
+            ip("203.0.113.7"),
+            ip("2001:db8:1:2::1"),
+            ip("::"),
+            ClientId::api_key(b"k"),
+            ClientId::identity(b"k"),
+            ClientId::header(b"k"),
+            ClientId::path("k"),
+            ClientId::value("k"),
+            ClientId::all([ClientId::path("k")]),
+        ];
+        for id in all {
+            assert_eq!(id.to_string().parse(), Ok(id), "{id}");
+        }
+        assert_eq!("2001:db8:1:2:3::1".parse(), Ok(ip("2001:db8:1:2::1")));
+        let digits = "85dbe15d75ef9308c7ae0f33c7a324cc";
+        for text in [
+            "",
+            "key",
+            "key:",
+            "ip:",
+            "ip:203.0.113.7/64",
+            "203.0.113.0/24",
+            "everyone",
+            &format!("keys:{digits}"),
+            &format!("key:{}", &digits[1..]),
+            &format!("key:+{}", &digits[1..]),
+            &format!("key:{digits}0"),
+        ] {
+            assert_eq!(text.parse::<ClientId>(), Err(NoClientId), "{text}");
+        }
     }
 
     #[test]

@@ -10,9 +10,11 @@ mod identity;
 mod ip;
 mod resolver;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::cache::LookUps;
 pub use self::{
     api_key::{ApiKey, LONGEST_API_KEY},
-    id::ClientId,
+    id::{ClientId, NoClientId},
     identity::{Identified, Identity},
     ip::ForwardedHeader,
     resolver::{KnownKey, ResolveError, StaticTiers, TierResolver},

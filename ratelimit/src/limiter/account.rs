@@ -23,11 +23,22 @@ pub(crate) enum Verdict {
     StoreDown,
 }
 
+/// Why a request is not limited, whatever its caller's tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exemption {
+    /// The policy says so, or the network that it comes from.
+    Exempt,
+    /// The limits are turned off, for all or for this request.
+    Bypass,
+}
+
 /// One policy's part in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account {
     pub(crate) policy: &'static Policy,
     pub(crate) tier: &'static Tier,
+    /// Why the request is not limited, if that is not for its tier.
+    pub(crate) exemption: Option<Exemption>,
     /// `None` where the request is not limited: on an unlimited tier, or exempt.
     pub(crate) bucket: Option<Bucket>,
     pub(crate) cost: u32,
@@ -38,6 +49,23 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// The account of a request that is not limited, by this tier or at all.
+    pub(super) fn unlimited(
+        policy: &'static Policy,
+        tier: &'static Tier,
+        exemption: Option<Exemption>,
+    ) -> Self {
+        Self {
+            policy,
+            tier,
+            exemption,
+            bucket: None,
+            cost: 0,
+            decision: None,
+            local: false,
+        }
+    }
+
     pub(crate) fn charge(&self) -> Option<Charge> {
         Some(Charge {
             bucket: self.bucket?,

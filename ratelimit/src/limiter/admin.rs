@@ -5,6 +5,8 @@ use std::{collections::HashSet, time::Duration};
 use tokio::time::Instant;
 
 use super::RateLimiter;
+#[cfg(any(feature = "dashboard", feature = "redis"))]
+use super::Tiers;
 use crate::{
     algorithm::Decision,
     client::ClientId,
@@ -165,7 +167,6 @@ impl RateLimiter {
 
     #[cfg(feature = "redis")]
     async fn write_tier(&self, api_key: &str, tier: Option<&str>) -> Result<(), SetTierError> {
-        use super::Tiers;
         use crate::store::AnyStore;
 
         let (Tiers::InStore(cache), AnyStore::Redis(redis)) = (&self.0.tiers, &self.0.store) else {
@@ -183,6 +184,16 @@ impl RateLimiter {
     )]
     async fn write_tier(&self, _: &str, _: Option<&str>) -> Result<(), SetTierError> {
         Err(SetTierError::NotInStore)
+    }
+
+    /// Whether tiers can be set here.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn has_tiers_in_store(&self) -> bool {
+        match self.0.tiers {
+            Tiers::Nobody | Tiers::Static(_) | Tiers::Resolver(_) => false,
+            #[cfg(feature = "redis")]
+            Tiers::InStore(_) => true,
+        }
     }
 
     async fn look(&self, buckets: &[Bucket]) -> Result<Vec<Standing>, StoreError> {

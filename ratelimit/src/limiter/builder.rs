@@ -2,9 +2,13 @@
 
 use std::{env, fmt, net::IpAddr, sync::Arc, time::Duration};
 
+use http::{HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{HeaderStyle, Inner, RateLimiter, Tiers, known::Known};
+use super::{
+    HeaderStyle, RateLimiter, Settings, Tiers,
+    bypass::{BYPASS_HEADER, LONGEST_SECRET, SHORTEST_SECRET, Secrets},
+};
 #[cfg(feature = "redis")]
 use crate::store::redis::{ConnectError, RedisStore};
 use crate::{
@@ -26,6 +30,9 @@ pub struct Builder {
     tier_cache_capacity: Option<usize>,
     proxies: Vec<String>,
     forwarded: Option<ForwardedHeader>,
+    exempt: Vec<String>,
+    secrets: Vec<String>,
+    secret_header: Option<HeaderName>,
     on_store_error: OnStoreError,
     headers: HeaderStyle,
 }
@@ -59,6 +66,29 @@ pub enum BuildError {
     /// The proxies' header was chosen, but no proxy is trusted, so it would not be read.
     #[error("forwarded_header has no effect without trusted_proxies: say which proxies set it")]
     ForwardedWithoutProxies,
+    /// An exempt network is neither an address nor a network.
+    #[error(
+        "exempt_networks: {0:?} is neither an IP address such as 10.0.0.1 nor a network such as 10.0.0.0/8; give each of them as a text of its own"
+    )]
+    ExemptNetwork(String),
+    /// A network that holds everybody is exempt.
+    #[error(
+        "exempt_networks: {0} exempts everybody; leave the limits out, or name the networks of those who are not to be limited"
+    )]
+    ExemptsEverybody(IpNet),
+    /// A secret that could be guessed, or that is not looked at.
+    #[error(
+        "bypass_secret: a secret is {SHORTEST_SECRET} to {LONGEST_SECRET} bytes long, and this one is {0}; make one with: openssl rand -hex 32"
+    )]
+    BypassSecret(usize),
+    /// A secret that no request can carry.
+    #[error(
+        "bypass_secret: a secret is sent in a header, so it has neither white space at its ends nor control characters"
+    )]
+    BypassSecretNoHeader,
+    /// The header of a secret was chosen, but there is no secret.
+    #[error("bypass_header has no effect without bypass_secret: give it one, or leave it out")]
+    HeaderWithoutSecret,
     /// The cache of tiers was set up, but tiers come from a table or from nowhere.
     #[error(
         "tier_ttl and tier_cache_capacity have no effect unless tiers come from Redis or from a tier_resolver: leave them out"
@@ -141,6 +171,33 @@ impl Builder {
         self
     }
 
+    /// Requests from these addresses and networks are not limited under any policy: a monitoring
+    /// system's, or those of one's own services. Behind trusted proxies it is the client's address
+    /// that counts.
+    pub fn exempt_networks(
+        mut self,
+        networks: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.exempt.extend(networks.into_iter().map(Into::into));
+        self
+    }
+
+    /// Requests with this secret in the header `X-RateLimit-Bypass` are not limited: for an
+    /// emergency, and for whoever has to work through one. Each use is logged and counted.
+    ///
+    /// It is 32 bytes long at the least, as `openssl rand -hex 32` makes them. A second call adds a
+    /// second one, so that a new one can be handed out before the old one is taken away.
+    pub fn bypass_secret(mut self, secret: impl Into<String>) -> Self {
+        self.secrets.push(secret.into());
+        self
+    }
+
+    /// The header with that secret, instead of `X-RateLimit-Bypass`.
+    pub fn bypass_header(mut self, header: HeaderName) -> Self {
+        self.secret_header = Some(header);
+        self
+    }
+
     /// What happens to requests while the store cannot be asked, where their policy does not say;
     /// [`OnStoreError::Local`] if not set.
     pub fn on_store_error(mut self, on_store_error: OnStoreError) -> Self {
@@ -193,23 +250,29 @@ impl Builder {
         if self.forwarded.is_some() && self.proxies.is_empty() {
             return Err(BuildError::ForwardedWithoutProxies);
         }
-        let networks = self.proxies.into_iter().map(network);
         let proxies = TrustedProxies {
-            networks: networks.collect::<Result<_, _>>()?,
+            networks: networks(
+                self.proxies,
+                BuildError::TrustedProxy,
+                BuildError::TrustsEverybody,
+            )?,
             header: self.forwarded.unwrap_or_default(),
         };
-        let known = (!matches!(store, AnyStore::Memory(_))).then(Known::new);
-        Ok(RateLimiter(Arc::new(Inner {
+        let exempt_networks = networks(
+            self.exempt,
+            BuildError::ExemptNetwork,
+            BuildError::ExemptsEverybody,
+        )?;
+        Ok(RateLimiter::new(Settings {
             store,
-            known,
-            local: MemoryStore::new().with_clock(clock.clone()),
+            clock,
             on_store_error: self.on_store_error,
             tiers,
             proxies,
+            exempt_networks,
+            secrets: secrets(self.secret_header, &self.secrets)?,
             headers: self.headers,
-            clock,
-            ..Inner::default()
-        })))
+        }))
     }
 }
 
@@ -221,6 +284,7 @@ impl fmt::Debug for Builder {
             .field("tier_cache_capacity", &self.tier_cache_capacity)
             .field("trusted_proxies", &self.proxies)
             .field("forwarded_header", &self.forwarded)
+            .field("exempt_networks", &self.exempt)
             .finish_non_exhaustive()
     }
 }
@@ -310,14 +374,41 @@ fn cache_settings(
     Ok(settings)
 }
 
-fn network(text: String) -> Result<IpNet, BuildError> {
+/// Addresses and networks, of which none is everybody's.
+fn networks(
+    texts: Vec<String>,
+    is_none: fn(String) -> BuildError,
+    is_everybody: fn(IpNet) -> BuildError,
+) -> Result<Vec<IpNet>, BuildError> {
     let address = |text: &str| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip));
-    let network = text.parse().ok().or_else(|| address(&text));
-    let network = canonical(network.ok_or(BuildError::TrustedProxy(text))?);
-    if network.prefix_len() == 0 {
-        return Err(BuildError::TrustsEverybody(network));
+    let network = |text: String| {
+        let network = text.parse().ok().or_else(|| address(&text));
+        let network = canonical(network.ok_or_else(|| is_none(text))?);
+        match network.prefix_len() {
+            0 => Err(is_everybody(network)),
+            _ => Ok(network),
+        }
+    };
+    texts.into_iter().map(network).collect()
+}
+
+fn secrets(header: Option<HeaderName>, secrets: &[String]) -> Result<Option<Secrets>, BuildError> {
+    if secrets.is_empty() {
+        return match header {
+            Some(_) => Err(BuildError::HeaderWithoutSecret),
+            None => Ok(None),
+        };
     }
-    Ok(network)
+    for secret in secrets {
+        if !(SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len()) {
+            return Err(BuildError::BypassSecret(secret.len()));
+        }
+        if HeaderValue::from_str(secret).is_err() || secret.trim() != secret {
+            return Err(BuildError::BypassSecretNoHeader);
+        }
+    }
+    let header = header.unwrap_or_else(|| BYPASS_HEADER.clone());
+    Ok(Some(Secrets::new(header, secrets)))
 }
 
 /// Addresses are compared as the IPv4 addresses that they are, also where they come mapped into IPv6.

@@ -4,7 +4,10 @@ use std::{fmt, net::IpAddr};
 
 use http::request::Parts;
 
-use super::{RateLimiter, Tiers, account::Account};
+use super::{
+    RateLimiter, Tiers,
+    account::{Account, Exemption},
+};
 use crate::{
     client::{ApiKey, ClientId, Identified, KnownCaller},
     policy::{Key, Policy},
@@ -67,6 +70,35 @@ struct Known<'a> {
 }
 
 impl RateLimiter {
+    /// The account of a request that is not limited, whoever sent it: nobody's tier is looked up for
+    /// it.
+    pub(super) fn exempt(&self, policy: &'static Policy, caller: Caller<'_>) -> Option<Account> {
+        let exemption = if self.is_bypassed(policy, caller.parts) {
+            Exemption::Bypass
+        } else if policy.is_exempt(caller.parts) || self.is_exempt_by_network(caller) {
+            Exemption::Exempt
+        } else {
+            return None;
+        };
+        Some(Account::unlimited(
+            policy,
+            policy.default_tier(),
+            Some(exemption),
+        ))
+    }
+
+    fn is_exempt_by_network(&self, caller: Caller<'_>) -> bool {
+        let networks = &self.0.exempt_networks;
+        if networks.is_empty() {
+            return false;
+        }
+        let Some(peer) = caller.peer else {
+            return false;
+        };
+        let client = self.0.proxies.client_ip(peer, &caller.parts.headers);
+        networks.iter().any(|network| network.contains(&client))
+    }
+
     /// Which bucket a request is charged to under a policy, and with how much. `by_key` is the caller
     /// by its API key, if it has one that somebody knows.
     pub(super) fn account(
@@ -75,17 +107,7 @@ impl RateLimiter {
         caller: Caller<'_>,
         by_key: Option<&KnownCaller>,
     ) -> Account {
-        let mut account = Account {
-            policy,
-            tier: policy.default_tier(),
-            bucket: None,
-            cost: 0,
-            decision: None,
-            local: false,
-        };
-        if policy.is_exempt(caller.parts) {
-            return account;
-        }
+        let mut account = Account::unlimited(policy, policy.default_tier(), None);
         let known = match (by_key, &caller.identified) {
             (Some(by_key), _) => Known {
                 client: Some(by_key.client),
@@ -138,8 +160,6 @@ impl RateLimiter {
         match &self.0.tiers {
             Tiers::Nobody => Ok(None),
             Tiers::Static(tiers) => Ok(tiers.get(key)),
-            // Whose tier does not matter is not asked for.
-            _ if policy.is_exempt(caller.parts) => Ok(None),
             Tiers::Resolver(_) => Err(key),
             #[cfg(feature = "redis")]
             Tiers::InStore(_) => Err(key),

@@ -3,29 +3,51 @@
 mod account;
 mod admin;
 mod builder;
+mod bypass;
 mod caller;
 mod decide;
+mod figures;
+#[cfg(feature = "redis")]
+mod fleet;
 mod global;
 mod header_style;
 mod known;
 mod notice;
-mod shadow;
+mod report;
+mod sampled;
 mod status;
 mod wait;
+mod watch;
 
 #[cfg(feature = "redis")]
 use std::time::Duration;
 use std::{fmt, sync::Arc};
 
+use ipnet::IpNet;
 use tokio::time::Instant;
 #[cfg(feature = "redis")]
 use tokio::time::timeout_at;
 
+#[cfg(feature = "redis")]
+use self::fleet::Fleet;
+#[cfg(feature = "metrics")]
+use crate::client::LookUps;
+
 pub(crate) use self::account::{Account, Verdict};
-use self::{account::Accounts, known::Known, notice::Notice, shadow::ShadowLog, wait::Queue};
+use self::{
+    account::Accounts,
+    bypass::{Secrets, Switch},
+    known::Known,
+    notice::Notice,
+    report::Reports,
+    sampled::Sampled,
+    wait::Queue,
+    watch::Watch,
+};
 pub use self::{
     admin::{SetTierError, Standing},
     builder::{BuildError, Builder},
+    bypass::{Bypass, BypassError},
     caller::Caller,
     global::AlreadyInstalled,
     header_style::HeaderStyle,
@@ -34,6 +56,7 @@ pub use self::{
 use crate::{
     client::{StaticTiers, TierCache, TrustedProxies},
     clock::Clock,
+    observe::Observer,
     policy::{OnStoreError, Policy},
     store::{AnyStore, MemoryStore},
 };
@@ -69,10 +92,16 @@ struct Inner {
     on_store_error: OnStoreError,
     tiers: Tiers,
     proxies: TrustedProxies,
+    exempt_networks: Vec<IpNet>,
+    secrets: Option<Secrets>,
     headers: HeaderStyle,
     clock: Arc<dyn Clock>,
     queue: Queue,
-    shadow: ShadowLog,
+    watch: Arc<Watch>,
+    #[cfg(feature = "redis")]
+    fleet: Fleet,
+    reports: Reports,
+    wrong_secret: Sampled,
     odd_bucket: Notice,
     refusal: Notice,
     no_peer: Notice,
@@ -92,6 +121,18 @@ enum Tiers {
     /// The store's own, who shares its time and its outages.
     #[cfg(feature = "redis")]
     InStore(TierCache),
+}
+
+#[cfg(feature = "metrics")]
+impl Tiers {
+    fn look_ups(&self) -> Option<Arc<LookUps>> {
+        match self {
+            Self::Nobody | Self::Static(_) => None,
+            Self::Resolver(cache) => Some(cache.look_ups()),
+            #[cfg(feature = "redis")]
+            Self::InStore(cache) => Some(cache.look_ups()),
+        }
+    }
 }
 
 impl RateLimiter {
@@ -155,8 +196,13 @@ impl RateLimiter {
         let AnyStore::Memory(store) = &self.0.store else {
             return None;
         };
+        let began = Observer::begin_one_of_many();
         let mut accounts = Accounts::new();
         for policy in policies {
+            if let Some(exempt) = self.exempt(policy, caller) {
+                accounts.add(exempt);
+                continue;
+            }
             let by_key = self.by_api_key(policy, caller).ok()?;
             accounts.add(self.account(policy, caller, by_key.as_ref()));
         }
@@ -164,6 +210,9 @@ impl RateLimiter {
         if verdict == Verdict::Limited && accounts.patience().is_some() {
             // It took nothing, so it can be decided again.
             return None;
+        }
+        if let Some(began) = began {
+            self.0.watch.observer.took(began);
         }
         Some(self.decided(accounts, verdict))
     }
@@ -174,9 +223,16 @@ impl RateLimiter {
         policies: &[&'static Policy],
         caller: Caller<'_>,
     ) -> RateLimitStatus {
+        #[cfg(feature = "redis")]
+        self.keep_in_touch();
+        let began = std::time::Instant::now();
         let mut deadline = self.deadline();
         let mut accounts = Accounts::new();
         for policy in policies {
+            if let Some(exempt) = self.exempt(policy, caller) {
+                accounts.add(exempt);
+                continue;
+            }
             let by_key = match (self.by_api_key(policy, caller), &self.0.tiers) {
                 (Ok(known), _) => known,
                 #[cfg(feature = "redis")]
@@ -195,6 +251,8 @@ impl RateLimiter {
             accounts.add(self.account(policy, caller, by_key.as_ref()));
         }
         let mut verdict = self.decide(&mut accounts, deadline).await;
+        // Without the time that a request waits for its turn: that is the limit's doing.
+        self.0.watch.observer.took(began);
         if verdict == Verdict::Limited {
             verdict = self.wait(&mut accounts).await;
         }
@@ -208,7 +266,7 @@ impl RateLimiter {
 
     fn decided(&self, accounts: Accounts, verdict: Verdict) -> RateLimitStatus {
         assert!(!accounts.is_empty(), "a check needs a policy");
-        self.0.shadow.report(&accounts, &*self.0.clock);
+        self.report(&accounts, verdict);
         RateLimitStatus::new(self.clone(), verdict, accounts)
     }
 
@@ -220,44 +278,83 @@ impl RateLimiter {
 impl Default for RateLimiter {
     /// A limiter that keeps its limits in memory and knows no API keys.
     fn default() -> Self {
-        Self(Arc::default())
+        Self::new(Settings::default())
     }
 }
 
-impl Default for Inner {
+/// What a limiter goes by, all of it checked.
+struct Settings {
+    store: AnyStore,
+    clock: Arc<dyn Clock>,
+    on_store_error: OnStoreError,
+    tiers: Tiers,
+    proxies: TrustedProxies,
+    exempt_networks: Vec<IpNet>,
+    secrets: Option<Secrets>,
+    headers: HeaderStyle,
+}
+
+impl Default for Settings {
     fn default() -> Self {
         let store = MemoryStore::new();
-        let clock = store.clock();
         Self {
+            clock: store.clock(),
             store: AnyStore::Memory(store),
-            local: MemoryStore::new().with_clock(clock.clone()),
-            known: None,
             on_store_error: OnStoreError::default(),
             tiers: Tiers::Nobody,
             proxies: TrustedProxies::default(),
+            exempt_networks: Vec::new(),
+            secrets: None,
             headers: HeaderStyle::default(),
+        }
+    }
+}
+
+impl RateLimiter {
+    fn new(settings: Settings) -> Self {
+        let Settings { store, clock, .. } = settings;
+        let watch = Arc::new(Watch {
+            observer: Observer::new(),
+            bypass: Switch::default(),
+            clock: clock.clone(),
+            breaker: store.breaker().cloned(),
+            #[cfg(feature = "metrics")]
+            look_ups: settings.tiers.look_ups(),
+        });
+        watch::begin(&watch);
+        let limiter = Self(Arc::new(Inner {
+            known: (!matches!(store, AnyStore::Memory(_))).then(Known::new),
+            local: MemoryStore::new().with_clock(clock.clone()),
+            store,
+            on_store_error: settings.on_store_error,
+            tiers: settings.tiers,
+            proxies: settings.proxies,
+            exempt_networks: settings.exempt_networks,
+            secrets: settings.secrets,
+            headers: settings.headers,
             clock,
             queue: Queue::default(),
-            shadow: ShadowLog::default(),
+            watch,
+            #[cfg(feature = "redis")]
+            fleet: Fleet::default(),
+            reports: Reports::default(),
+            wrong_secret: Sampled::default(),
             odd_bucket: Notice::default(),
             refusal: Notice::default(),
             no_peer: Notice::default(),
             no_tiers: Notice::default(),
             no_parameter: Notice::default(),
-        }
+        }));
+        #[cfg(feature = "redis")]
+        limiter.keep_in_touch();
+        limiter
     }
 }
 
 impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let store = match &self.0.store {
-            AnyStore::Memory(_) => "memory",
-            #[cfg(feature = "redis")]
-            AnyStore::Redis(_) => "redis",
-            AnyStore::Custom(_) => "custom",
-        };
         f.debug_struct("RateLimiter")
-            .field("store", &store)
+            .field("store", &self.0.store.kind())
             .finish_non_exhaustive()
     }
 }

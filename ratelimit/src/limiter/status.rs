@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     RateLimiter,
-    account::{Account, Accounts, Verdict},
+    account::{Account, Accounts, Exemption, Verdict},
 };
 use crate::{
     algorithm::Decision,
@@ -56,14 +56,7 @@ impl RateLimitStatus {
 
     /// A request that was admitted without a limit.
     pub(crate) fn granted(limiter: RateLimiter, policy: &'static Policy) -> Self {
-        let account = Account {
-            policy,
-            tier: policy.default_tier(),
-            bucket: None,
-            cost: 0,
-            decision: None,
-            local: false,
-        };
+        let account = Account::unlimited(policy, policy.default_tier(), None);
         Self::new(limiter, Verdict::Admitted, Accounts::of(account))
     }
 
@@ -138,6 +131,14 @@ impl RateLimitStatus {
             account.local || (account.bucket.is_some() && account.decision.is_none())
         };
         self.0.verdict == Verdict::StoreDown || self.accounts().iter().any(without_store)
+    }
+
+    /// Whether it was admitted because the limits are turned off, for everybody
+    /// ([`RateLimiter::start_bypass`]) or by a secret in the request
+    /// ([`Builder::bypass_secret`](crate::Builder::bypass_secret)).
+    pub fn is_bypassed(&self) -> bool {
+        let bypassed = |account: &Account| account.exemption == Some(Exemption::Bypass);
+        self.accounts().iter().any(bypassed)
     }
 
     /// Takes more from the caller's quota for what has been done already, such as the tokens of a

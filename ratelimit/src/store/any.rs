@@ -65,6 +65,16 @@ impl AnyStore {
         }
     }
 
+    /// What it is.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => "redis",
+            Self::Custom(_) => "custom",
+        }
+    }
+
     /// How long it may be waited for.
     pub(crate) fn timeout(&self) -> Duration {
         match self {
@@ -72,6 +82,25 @@ impl AnyStore {
             #[cfg(feature = "redis")]
             Self::Redis(store) => Store::timeout(store),
             Self::Custom(custom) => custom.store.timeout(),
+        }
+    }
+
+    /// What keeps an outage from costing anything, where there can be one.
+    pub(crate) fn breaker(&self) -> Option<&Breaker> {
+        match self {
+            Self::Memory(_) => None,
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => Some(store.breaker()),
+            Self::Custom(custom) => Some(&custom.breaker),
+        }
+    }
+
+    /// The store that processes tell each other of more than buckets through.
+    #[cfg(feature = "redis")]
+    pub(crate) fn shared(&self) -> Option<&RedisStore> {
+        match self {
+            Self::Redis(store) => Some(store),
+            Self::Memory(_) | Self::Custom(_) => None,
         }
     }
 

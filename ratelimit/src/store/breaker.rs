@@ -8,7 +8,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -16,7 +16,10 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::StoreError;
+use super::{
+    StoreError,
+    health::{Health, StoreHealth},
+};
 
 /// So many failures in a row are an outage. One is not: a connection may just have been lost.
 const FAILURES: u32 = 3;
@@ -37,6 +40,7 @@ pub(crate) struct Breaker(Arc<Inner>);
 struct Inner {
     failures: AtomicU32,
     is_open: AtomicBool,
+    health: Mutex<Health>,
     probe: Box<dyn Fn() -> Probe + Send + Sync>,
 }
 
@@ -49,6 +53,7 @@ impl Breaker {
         Self(Arc::new(Inner {
             failures: AtomicU32::new(0),
             is_open: AtomicBool::new(false),
+            health: Mutex::new(Health::new()),
             probe: Box::new(move || Box::pin(probe())),
         }))
     }
@@ -69,6 +74,15 @@ impl Breaker {
         answer
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.0.is_open.load(Ordering::Relaxed)
+    }
+
+    /// How the store has done.
+    pub(crate) fn health(&self) -> StoreHealth {
+        self.0.health().seen(self.is_closed())
+    }
+
     fn answered(&self) {
         // Read first: what is 0 already must not cost every check a write.
         if self.0.failures.load(Ordering::Relaxed) != 0 {
@@ -87,7 +101,7 @@ impl Breaker {
         if self.0.is_open.swap(true, Ordering::Relaxed) {
             return;
         }
-        begins(error);
+        self.0.begins(error);
         runtime.spawn(probe_until_answered(self.outage()));
     }
 
@@ -104,7 +118,7 @@ impl Breaker {
             match outage.probe().await {
                 Some(Ok(())) | None => {}
                 Some(Err(error)) => {
-                    begins(&error);
+                    outage.begins(&error);
                     probe_until_answered(outage).await;
                 }
             }
@@ -116,21 +130,24 @@ impl Breaker {
     }
 }
 
-fn begins(error: &StoreError) {
-    tracing::error!(
-        "{error}; until a probe gets an answer nobody asks it, and limits are kept as on_store_error says"
-    );
-    #[cfg(feature = "metrics")]
-    {
+impl Inner {
+    fn begins(&self, error: &StoreError) {
+        tracing::error!(
+            "{error}; until a probe gets an answer nobody asks it, and limits are kept as on_store_error says"
+        );
+        self.health().went_down(error);
+        #[cfg(feature = "metrics")]
         metrics::counter!("ratelimit_store_outages_total").increment(1);
-        metrics::gauge!("ratelimit_store_up").set(0.0);
     }
-}
 
-fn ends() {
-    tracing::info!("the store of the rate limits answers again");
-    #[cfg(feature = "metrics")]
-    metrics::gauge!("ratelimit_store_up").set(1.0);
+    fn ends(&self) {
+        tracing::info!("the store of the rate limits answers again");
+        self.health().came_up();
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An open breaker, which closes at the latest when this is dropped: the runtime that probes may
@@ -142,6 +159,19 @@ impl Outage {
     async fn probe(&self) -> Option<Result<(), StoreError>> {
         let breaker = self.0.upgrade()?;
         Some((breaker.probe)().await)
+    }
+
+    #[cfg(feature = "redis")]
+    fn begins(&self, error: &StoreError) {
+        if let Some(breaker) = self.0.upgrade() {
+            breaker.begins(error);
+        }
+    }
+
+    fn ends(&self) {
+        if let Some(breaker) = self.0.upgrade() {
+            breaker.ends();
+        }
     }
 }
 
@@ -161,7 +191,7 @@ async fn probe_until_answered(outage: Outage) {
         tokio::time::sleep(pause).await;
         match outage.probe().await {
             None => return,
-            Some(Ok(())) => return ends(),
+            Some(Ok(())) => return outage.ends(),
             Some(Err(_)) => pause = PAUSE.min(2 * pause),
         }
     }

@@ -7,6 +7,7 @@
 mod any;
 mod breaker;
 mod bucket;
+mod health;
 mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
@@ -16,8 +17,12 @@ use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 use smallvec::SmallVec;
 
 use self::any::CustomStore;
-pub(crate) use self::{any::AnyStore, bucket::BucketKey};
-pub use self::{bucket::Bucket, memory::MemoryStore};
+pub(crate) use self::{any::AnyStore, breaker::Breaker, bucket::BucketKey};
+pub use self::{
+    bucket::Bucket,
+    health::{StoreChange, StoreHealth},
+    memory::MemoryStore,
+};
 use crate::algorithm::Decision;
 
 /// What a request costs one bucket.

@@ -6,7 +6,7 @@ use axum::{Extension, Router, routing::get};
 use ratelimit::{
     Bucket, Charge, Quota, RateLimiter, RedisStore, RedisStoreBuilder, Store, rate_limit,
 };
-use ratelimit_tests::{ALGORITHMS, App, bucket, header, policy};
+use ratelimit_tests::{ALGORITHMS, App, bucket, eventually, header, policy};
 
 #[rate_limit(tier_header = "X-API-Key", free = 60, pro = 600, name = "topologies")]
 async fn tiered() {}
@@ -37,17 +37,45 @@ pub(super) async fn works(store: RedisStore) {
         store.reset(&bucket).await.expect("a reset");
     }
     all_or_none(&store).await;
-    let limiter = RateLimiter::builder().store(store).build().expect("built");
+    let limiter = RateLimiter::builder()
+        .store(store.clone())
+        .build()
+        .expect("built");
     let set = limiter.set_tier("k-alice", Some("pro")).await;
     set.expect("a tier");
     let app = Router::new()
         .route("/", get(tiered))
-        .layer(Extension(limiter));
+        .layer(Extension(limiter.clone()));
     let app = App::start(app).await;
     let request = app.get("/").header("x-api-key", "k-alice");
     let answer = request.send().await.expect("an answer");
     assert_eq!(header(&answer, "x-ratelimit-limit"), Some("600"));
     assert_eq!(header(&answer, "x-ratelimit-remaining"), Some("599"));
+    in_touch(&limiter, store, &app).await;
+}
+
+/// Another limiter on the same Redis hears of a bypass and of the figures, of clients that were
+/// turned away as well.
+async fn in_touch(limiter: &RateLimiter, store: RedisStore, app: &App) {
+    let other = RateLimiter::builder().store(store).build().expect("built");
+    while app.status("/").await != 429 {}
+    eventually("the figures of all", async || {
+        let figures = other.fleet_figures().await.expect("figures");
+        figures
+            .is_some_and(|figures| figures.limited_clients == 1 && figures.limited_per_minute > 0)
+    })
+    .await;
+    let time = Duration::from_secs(60);
+    let begun = limiter.start_bypass("a test", time).await;
+    let begun = begun.expect("a bypass");
+    eventually("a bypass that was started elsewhere", async || {
+        other
+            .bypass()
+            .is_some_and(|seen| seen.reason == begun.reason)
+    })
+    .await;
+    other.end_bypass().await.expect("the end of it");
+    eventually("the end of a bypass", async || limiter.bypass().is_none()).await;
 }
 
 /// One client's buckets: where one has nothing left, nothing is taken from the others.

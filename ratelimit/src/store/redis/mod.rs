@@ -5,7 +5,9 @@
 //! uses works out what to tell the client. The time is the Redis server's, so that the processes'
 //! clocks need not agree.
 
+mod bypass;
 mod connection;
+mod fleet;
 mod persistence;
 mod reply;
 mod run;
@@ -14,8 +16,10 @@ mod tiers;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
+pub(crate) use self::{bypass::KeptBypass, fleet::Report};
 pub use self::{connection::ConnectError, tiers::RedisTiers};
 use self::{
     connection::{Address, Connections},
@@ -221,6 +225,38 @@ impl RedisStore {
             deadline,
             now: self.clock.as_ref().map(Clock::now_micros),
         }
+    }
+
+    pub(super) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Host and port; no password.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn server(&self) -> &str {
+        self.connections.server()
+    }
+
+    /// A key that is no bucket's. All of these are together in a cluster.
+    fn fleet_key(&self, name: &str) -> String {
+        format!("{}{{fleet}}:{name}", self.prefix)
+    }
+
+    /// Sends what is no check: nothing of it is an outage, and during one it is not sent.
+    async fn send_aside(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        if !self.breaker.is_closed() {
+            return Err(StoreError::not_asked());
+        }
+        let answers = self
+            .connections
+            .send_all(commands, self.connections.deadline())
+            .await;
+        answers
+            .and_then(|answers| answers.into_iter().map(Value::extract_error).collect())
+            .map_err(|error| match error.code() {
+                Some("NOPERM" | "WRONGTYPE") => StoreError::refused(connection::reason(&error)),
+                _ => self.connections.failed(&error),
+            })
     }
 
     pub(crate) fn clock(&self) -> Option<Arc<dyn Clock>> {

@@ -1,0 +1,172 @@
+//! The live page for those who are on call, and the JSON beneath it.
+//!
+//! It shows what [`RateLimiter::figures`], [`history`](RateLimiter::history),
+//! [`totals`](RateLimiter::totals) and the like say, and does what
+//! [`reset_client`](RateLimiter::reset_client), [`set_tier`](RateLimiter::set_tier) and
+//! [`start_bypass`](RateLimiter::start_bypass) do: whoever wants another page can make it of these.
+
+mod access;
+mod actions;
+mod document;
+mod events;
+mod page;
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+
+pub use self::access::TokenError;
+use self::{access::Access, document::Document, page::Page};
+use crate::limiter::RateLimiter;
+
+/// The live page of a limiter, closed until it is said who may see it.
+///
+/// It shows requests and 429s of each policy over the last five minutes, how long checks take, who
+/// is turned away most, what shadow policies would have done, the store's outages, and, with Redis,
+/// the figures of all processes. Clients can be looked at and reset there, API keys put on a tier,
+/// and the limits bypassed.
+///
+/// It is a router of the application's, wherever it is nested:
+///
+/// ```
+/// use std::env;
+///
+/// use axum::Router;
+/// use ratelimit::RateLimiter;
+///
+/// # fn app() -> Result<Router, Box<dyn std::error::Error>> {
+/// let limiter = RateLimiter::default();
+/// // Such as `openssl rand -hex 32` makes:
+/// let page = ratelimit::dashboard(limiter).token(env::var("DASHBOARD_TOKEN")?)?;
+/// let app: Router = Router::new().nest("/limits", page.into_router());
+/// # Ok(app)
+/// # }
+/// ```
+///
+/// # The JSON
+///
+/// Beneath the place where it is nested. Each request has the header `Authorization: Bearer <token>`,
+/// and each action the body's type `application/json`. An error is `{"error": "what is wrong"}`.
+///
+/// | | | |
+/// | --- | --- | --- |
+/// | GET | `/api/state` | all that the page shows |
+/// | GET | `/api/events` | the same as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html): `state`, each second a `tick` with what is new in its history, and after 20 seconds `again`, upon which one asks anew |
+/// | POST | `/api/clients/peek` | `{"client": "ip:203.0.113.7"}` or `{"api_key": "…"}`: how the client's buckets stand |
+/// | POST | `/api/clients/reset` | the same; the client has its whole quotas again |
+/// | POST | `/api/tier` | `{"api_key": "…", "tier": "pro"}`; with `null` the key becomes unknown |
+/// | POST | `/api/bypass` | `{"reason": "…", "minutes": 15}`: nobody is limited until then |
+/// | POST | `/api/bypass/off` | `{}` |
+///
+/// ```sh
+/// curl -H "Authorization: Bearer $DASHBOARD_TOKEN" http://127.0.0.1:3000/limits/api/state
+/// ```
+pub fn dashboard(limiter: RateLimiter) -> Dashboard {
+    Dashboard {
+        limiter,
+        access: Access::Closed,
+    }
+}
+
+/// A page that is being set up; see [`dashboard`].
+#[must_use = "it is not served until it is made a router and nested in one"]
+pub struct Dashboard {
+    limiter: RateLimiter,
+    access: Access,
+}
+
+impl Dashboard {
+    /// Open to whoever has this token of 32 bytes or more.
+    ///
+    /// # Errors
+    ///
+    /// The token is shorter, or cannot be sent in a header.
+    pub fn token(self, token: impl AsRef<str>) -> Result<Self, TokenError> {
+        Ok(Self {
+            access: Access::token(token.as_ref())?,
+            ..self
+        })
+    }
+
+    /// Open to whoever reaches it, since the application itself decides who does: with a layer around
+    /// it, or by serving it at an address of its own.
+    pub fn access_by_app(self) -> Self {
+        Self {
+            access: Access::ByApp,
+            ..self
+        }
+    }
+
+    /// The router to nest in the application's.
+    pub fn into_router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        let page = Page::new();
+        let shared = Arc::new(Shared {
+            access: self.access,
+            document: Document::new(self.limiter.clone()),
+            limiter: self.limiter,
+        });
+        let guard = middleware::from_fn_with_state(shared.clone(), access::guard);
+        let api = Router::new()
+            .route("/state", get(state))
+            .route("/events", get(events::events))
+            .route("/clients/peek", post(actions::peek))
+            .route("/clients/reset", post(actions::reset))
+            .route("/tier", post(actions::set_tier))
+            .route("/bypass", post(actions::start_bypass))
+            .route("/bypass/off", post(actions::end_bypass))
+            .route_layer(guard);
+        Router::new()
+            .route("/", get(async move || page.into_response()))
+            .nest("/api", api)
+            .layer(middleware::map_response(page::kept_to_itself))
+            .with_state(shared)
+    }
+}
+
+struct Shared {
+    limiter: RateLimiter,
+    access: Access,
+    document: Document,
+}
+
+async fn state(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(shared.document.since(None).await)
+}
+
+/// An error as the page shows it.
+struct Problem {
+    status: StatusCode,
+    text: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, text: impl fmt::Display) -> Self {
+        Self {
+            status,
+            text: text.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.text }))).into_response()
+    }
+}
+
+impl fmt::Debug for Dashboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the token.
+        f.debug_struct("Dashboard")
+            .field("limiter", &self.limiter)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,327 @@
+//! Turning the limits off in an emergency: for everybody by a switch that turns itself off, or for
+//! requests with a secret.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderName, request::Parts};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::RateLimiter;
+use crate::{
+    clock::{Clock, micros},
+    policy::Policy,
+    store::StoreError,
+};
+
+/// The header with the secret, where the limiter names no other.
+pub(super) static BYPASS_HEADER: HeaderName = HeaderName::from_static("x-ratelimit-bypass");
+
+/// A secret that can be guessed is none.
+pub(super) const SHORTEST_SECRET: usize = 32;
+
+/// What is longer is not looked at: what a request makes the limiter do is bounded.
+pub(super) const LONGEST_SECRET: usize = 512;
+
+/// The longest time that a switch can be on. It is for emergencies.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// In bytes.
+const LONGEST_REASON: usize = 500;
+
+/// Nobody is limited, for a time; see [`RateLimiter::start_bypass`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bypass {
+    /// Why, in the words of whoever started it.
+    pub reason: String,
+    /// Since when.
+    pub since: SystemTime,
+    /// When it ends by itself.
+    pub until: SystemTime,
+}
+
+/// Why a bypass could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BypassError {
+    /// It has to be said why.
+    #[error(
+        "a bypass needs a reason of 1 to {LONGEST_REASON} bytes: it is logged, and shown to others"
+    )]
+    Reason,
+    /// It is for an emergency, and turns itself off.
+    #[error("a bypass lasts for longer than zero and for 24 hours at the most")]
+    Time,
+    /// The other processes could not be told. In this one it is on all the same, and the others are
+    /// told as soon as the store can be asked.
+    #[error(
+        "the bypass is on in this process, and the others are told when the store can be asked: {0}"
+    )]
+    Store(#[from] StoreError),
+}
+
+/// The switch, as this process knows it.
+#[derive(Default)]
+pub(super) struct Switch {
+    /// In the time of the limiter's clock; 0 when it is off. Read by every request.
+    until: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    bypass: Option<Bypass>,
+    /// Counts the changes that were made here: what the store says of the time before one is old.
+    #[cfg(feature = "redis")]
+    version: u64,
+    /// The store does not know of the last one.
+    #[cfg(feature = "redis")]
+    unsaved: bool,
+}
+
+impl Switch {
+    pub(super) fn is_on(&self, clock: &dyn Clock) -> bool {
+        let until = self.until.load(Ordering::Relaxed);
+        until != 0 && clock.now_micros() < until
+    }
+
+    fn bypass(&self, clock: &dyn Clock) -> Option<Bypass> {
+        let state = self.lock();
+        state.bypass.clone().filter(|_| self.is_on(clock))
+    }
+
+    /// What was decided here: to be saved, if there are others.
+    fn set(&self, bypass: Option<Bypass>, lasts: Duration, clock: &dyn Clock) {
+        let mut state = self.lock();
+        #[cfg(feature = "redis")]
+        {
+            state.version += 1;
+            state.unsaved = true;
+        }
+        self.change(&mut state, bypass, lasts, clock);
+    }
+
+    /// What another process has decided, unless something was decided here since `version`.
+    #[cfg(feature = "redis")]
+    pub(super) fn follow(
+        &self,
+        version: u64,
+        found: Option<(Bypass, Duration)>,
+        clock: &dyn Clock,
+    ) {
+        let mut state = self.lock();
+        if state.version != version || state.unsaved {
+            return;
+        }
+        let (bypass, lasts) = found.unzip();
+        self.change(&mut state, bypass, lasts.unwrap_or_default(), clock);
+    }
+
+    fn change(
+        &self,
+        state: &mut State,
+        bypass: Option<Bypass>,
+        lasts: Duration,
+        clock: &dyn Clock,
+    ) {
+        let was_on = state.bypass.is_some();
+        let is_other = match (&state.bypass, &bypass) {
+            (Some(one), Some(other)) => one.reason != other.reason || one.since != other.since,
+            _ => true,
+        };
+        match &bypass {
+            Some(bypass) if is_other => tracing::warn!(
+                reason = bypass.reason,
+                seconds = lasts.as_secs(),
+                "the rate limits are bypassed: nobody is limited until it ends"
+            ),
+            None if was_on => tracing::warn!("the bypass of the rate limits has ended"),
+            _ => {}
+        }
+        let until = match bypass {
+            Some(_) => clock.now_micros().saturating_add(micros(lasts)),
+            None => 0,
+        };
+        state.bypass = bypass;
+        self.until.store(until, Ordering::Relaxed);
+    }
+
+    /// Says that it has ended, if it has by itself. Whether it is on.
+    pub(super) fn tick(&self, clock: &dyn Clock) -> bool {
+        let is_on = self.is_on(clock);
+        if !is_on && self.until.load(Ordering::Relaxed) != 0 {
+            let mut state = self.lock();
+            self.change(&mut state, None, Duration::ZERO, clock);
+        }
+        is_on
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// The state that the store is to know of, and its version.
+    #[cfg(feature = "redis")]
+    pub(super) fn unsaved(&self) -> Option<(u64, Option<Bypass>)> {
+        let state = self.lock();
+        state.unsaved.then(|| (state.version, state.bypass.clone()))
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn saved(&self, version: u64) {
+        let mut state = self.lock();
+        state.unsaved &= state.version != version;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RateLimiter {
+    /// Whether the limits are turned off for this request.
+    pub(super) fn is_bypassed(&self, policy: &Policy, parts: &Parts) -> bool {
+        if self.0.watch.bypass.is_on(&*self.0.clock) {
+            return true;
+        }
+        let found = self
+            .0
+            .secrets
+            .as_ref()
+            .and_then(|known| known.are_in(parts));
+        match found {
+            None => false,
+            Some(true) => {
+                tracing::warn!(
+                    policy = policy.name(),
+                    path = parts.uri.path(),
+                    "a request with a bypass secret is not limited"
+                );
+                true
+            }
+            Some(false) => {
+                self.0
+                    .wrong_secret
+                    .say(self.0.clock.now_micros(), |left_out| {
+                        tracing::warn!(
+                            policy = policy.name(),
+                            left_out,
+                            "a request came with a bypass secret that is none of this limiter's"
+                        );
+                    });
+                false
+            }
+        }
+    }
+
+    /// Limits nobody for this time: in an emergency, when the limits themselves are what is wrong.
+    /// It ends by itself.
+    ///
+    /// With a `RedisStore` all processes follow within a second. With another store it is only this
+    /// process that does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ratelimit::RateLimiter;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let limiter = RateLimiter::default();
+    /// limiter.start_bypass("incident 42: partners are limited", Duration::from_secs(600)).await?;
+    /// assert!(limiter.bypass().is_some());
+    /// limiter.end_bypass().await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The reason is empty or long, the time is zero or more than a day, or other processes cannot
+    /// be told yet.
+    pub async fn start_bypass(&self, reason: &str, time: Duration) -> Result<Bypass, BypassError> {
+        let reason = reason.trim();
+        if reason.is_empty() || reason.len() > LONGEST_REASON {
+            return Err(BypassError::Reason);
+        }
+        if time.is_zero() || time > LONGEST {
+            return Err(BypassError::Time);
+        }
+        let since = SystemTime::now();
+        let bypass = Bypass {
+            reason: reason.to_owned(),
+            since,
+            until: since + time,
+        };
+        self.switch(Some(bypass.clone()), time).await?;
+        Ok(bypass)
+    }
+
+    /// Limits everybody again.
+    ///
+    /// # Errors
+    ///
+    /// The other processes cannot be told yet. In this one it has ended all the same.
+    pub async fn end_bypass(&self) -> Result<(), StoreError> {
+        self.switch(None, Duration::ZERO).await
+    }
+
+    /// The bypass that is on, if one is.
+    pub fn bypass(&self) -> Option<Bypass> {
+        self.0.watch.bypass.bypass(&*self.0.clock)
+    }
+
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(
+            clippy::unused_async,
+            reason = "the same signature with and without Redis"
+        )
+    )]
+    async fn switch(&self, bypass: Option<Bypass>, lasts: Duration) -> Result<(), StoreError> {
+        self.0.watch.bypass.set(bypass, lasts, &*self.0.clock);
+        #[cfg(feature = "redis")]
+        if let Some(redis) = self.0.store.shared() {
+            self.tell_of_bypass(redis).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The secrets that let a request pass, as digests.
+pub(super) struct Secrets {
+    header: HeaderName,
+    digests: Vec<[u8; 32]>,
+}
+
+impl Secrets {
+    pub(super) fn new(header: HeaderName, secrets: &[String]) -> Self {
+        let digests = secrets.iter().map(|secret| Sha256::digest(secret).into());
+        Self {
+            header,
+            digests: digests.collect(),
+        }
+    }
+
+    /// Whether the request has one of them. How long it takes says nothing of how near a guess is:
+    /// digests are compared, all of them and in constant time.
+    pub(super) fn are_in(&self, parts: &Parts) -> Option<bool> {
+        let value = parts.headers.get(&self.header)?.as_bytes();
+        if value.len() > LONGEST_SECRET {
+            return Some(false);
+        }
+        let digest: [u8; 32] = Sha256::digest(value).into();
+        let mut found = Choice::from(0);
+        for known in &self.digests {
+            found |= known.ct_eq(&digest);
+        }
+        Some(found.into())
+    }
+}

@@ -1,0 +1,70 @@
+//! The switch that turns limits off, where all processes see it.
+//!
+//! It is one key, whose time to live is that of the bypass: Redis ends it, whatever becomes of the
+//! process that began it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use redis::{Value, from_redis_value, pipe};
+use serde_json::json;
+
+use super::RedisStore;
+use crate::store::StoreError;
+
+const KEY: &str = "bypass";
+
+/// A bypass as it is kept: its reason, since when, and how long it still lasts.
+pub(crate) struct KeptBypass {
+    pub(crate) reason: String,
+    pub(crate) since: SystemTime,
+    pub(crate) lasts: Duration,
+}
+
+impl RedisStore {
+    pub(crate) async fn read_bypass(&self) -> Result<Option<KeptBypass>, StoreError> {
+        let key = self.fleet_key(KEY);
+        let mut read = pipe();
+        read.get(&key).pttl(&key);
+        let answers = self.send_aside(&read).await?;
+        let no_bypass = || StoreError::refused(format!("the key {key} is no bypass"));
+        let (text, lasts): (Option<String>, i64) =
+            from_redis_value(Value::Array(answers)).map_err(|_| no_bypass())?;
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        // Without an end, as somebody may have written it by hand, it is none.
+        let lasts = u64::try_from(lasts).map_err(|_| no_bypass())?;
+        let bypass = kept(&text, Duration::from_millis(lasts));
+        bypass.ok_or_else(no_bypass).map(Some)
+    }
+
+    pub(crate) async fn write_bypass(&self, bypass: &KeptBypass) -> Result<(), StoreError> {
+        let since = bypass.since.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let text = json!({ "reason": bypass.reason, "since": since.as_secs_f64() }).to_string();
+        let mut write = pipe();
+        let lasts = u64::try_from(bypass.lasts.as_millis()).unwrap_or(u64::MAX);
+        write
+            .cmd("SET")
+            .arg(self.fleet_key(KEY))
+            .arg(text)
+            .arg("PX")
+            .arg(lasts.max(1));
+        self.send_aside(&write).await.map(drop)
+    }
+
+    pub(crate) async fn remove_bypass(&self) -> Result<(), StoreError> {
+        let mut remove = pipe();
+        remove.del(self.fleet_key(KEY));
+        self.send_aside(&remove).await.map(drop)
+    }
+}
+
+fn kept(text: &str, lasts: Duration) -> Option<KeptBypass> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    let since = Duration::try_from_secs_f64(value["since"].as_f64()?).ok()?;
+    Some(KeptBypass {
+        reason: value["reason"].as_str()?.to_owned(),
+        since: UNIX_EPOCH.checked_add(since)?,
+        lasts,
+    })
+}

@@ -1,0 +1,22 @@
+//! Waiting for what comes about by itself.
+
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes that is waited for here, on a machine on which much else goes on.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until it is so.
+///
+/// # Panics
+///
+/// It takes too long: `what` has not come about.
+pub async fn eventually<F>(what: &str, mut is_so: impl FnMut() -> F)
+where
+    F: Future<Output = bool>,
+{
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "{what} has not come about");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
