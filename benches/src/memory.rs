@@ -10,7 +10,7 @@ use std::{
 use axum::http::Request;
 use futures_util::FutureExt;
 use governor::RateLimiter as Governor;
-use ratelimit::{Algorithm, Caller, MemoryStore, Quota, RateLimiter, Store};
+use ratelimit::{Algorithm, Builder, Caller, MemoryStore, Quota, Store};
 use ratelimit_tests::{ALGORITHMS, bucket, policy};
 
 use crate::compare::{Contestant, Table, Unit};
@@ -28,7 +28,18 @@ pub(crate) fn run(table: &mut Table) {
         for algorithm in ALGORITHMS {
             contestants.push(store(algorithm, clients));
         }
-        contestants.push(limiter(clients));
+        let name = "RateLimiter, token_bucket";
+        contestants.push(limiter(name, clients, LIMIT, Builder::default()));
+        table.compare(&what, Unit::Nanoseconds, contestants);
+    }
+    for (whose, limit) in [("admitted", LIMIT), ("turned away", 1)] {
+        let what =
+            format!("what it costs that checks of 10000 clients who are {whose} are counted");
+        let unobserved = Builder::default().unobserved();
+        let contestants = vec![
+            limiter("nothing is counted", 10_000, limit, unobserved),
+            limiter("RateLimiter", 10_000, limit, Builder::default()),
+        ];
         table.compare(&what, Unit::Nanoseconds, contestants);
     }
 }
@@ -63,18 +74,17 @@ fn store(algorithm: Algorithm, clients: u32) -> Contestant<'static> {
 }
 
 /// All that a request costs: whose it is, its tier, and the decision.
-fn limiter(clients: u32) -> Contestant<'static> {
+fn limiter(name: &str, clients: u32, limit: u32, builder: Builder) -> Contestant<'static> {
     let store = MemoryStore::new().with_capacity(4 * clients as usize);
-    let limiter = RateLimiter::builder().store(store).build();
-    let limiter = limiter.unwrap_or_default();
-    let policy = policy("bench", Algorithm::TokenBucket, Quota::new(LIMIT, PER));
+    let limiter = builder.store(store).build().unwrap_or_default();
+    let policy = policy("bench", Algorithm::TokenBucket, Quota::new(limit, PER));
     let (parts, ()) = Request::new(()).into_parts();
     let check = move |n| {
         let caller = Caller::new(&parts).with_peer(Some(Ipv4Addr::from(n).into()));
         black_box(limiter.check(policy, caller).now_or_never().is_some());
     };
     (0..clients).for_each(&check);
-    Contestant::new("RateLimiter, token_bucket", move || time(clients, &check))
+    Contestant::new(name, move || time(clients, &check))
 }
 
 /// Nanoseconds for each of many checks of clients in random order, the same order for everyone.

@@ -35,6 +35,7 @@ pub struct Builder {
     secret_header: Option<HeaderName>,
     on_store_error: OnStoreError,
     headers: HeaderStyle,
+    is_unobserved: bool,
 }
 
 #[derive(Default)]
@@ -211,6 +212,13 @@ impl Builder {
         self
     }
 
+    /// Counts nothing, for the benchmark that says what counting costs.
+    #[doc(hidden)]
+    pub fn unobserved(mut self) -> Self {
+        self.is_unobserved = true;
+        self
+    }
+
     /// Builds the limiter.
     ///
     /// # Errors
@@ -272,6 +280,7 @@ impl Builder {
             exempt_networks,
             secrets: secrets(self.secret_header, &self.secrets)?,
             headers: self.headers,
+            is_unobserved: self.is_unobserved,
         }))
     }
 }

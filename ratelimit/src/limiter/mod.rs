@@ -98,6 +98,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     queue: Queue,
     watch: Arc<Watch>,
+    is_unobserved: bool,
     #[cfg(feature = "redis")]
     fleet: Fleet,
     reports: Reports,
@@ -196,7 +197,7 @@ impl RateLimiter {
         let AnyStore::Memory(store) = &self.0.store else {
             return None;
         };
-        let began = Observer::begin_one_of_many();
+        let began = self.begin_one_of_many();
         let mut accounts = Accounts::new();
         for policy in policies {
             if let Some(exempt) = self.exempt(policy, caller) {
@@ -259,6 +260,13 @@ impl RateLimiter {
         self.decided(accounts, verdict)
     }
 
+    /// The beginning of a check, if it is one of those that are timed.
+    fn begin_one_of_many(&self) -> Option<std::time::Instant> {
+        (!self.0.is_unobserved)
+            .then(Observer::begin_one_of_many)
+            .flatten()
+    }
+
     /// Until when the store may be waited for.
     fn deadline(&self) -> Instant {
         Instant::now() + self.0.store.timeout()
@@ -266,7 +274,9 @@ impl RateLimiter {
 
     fn decided(&self, accounts: Accounts, verdict: Verdict) -> RateLimitStatus {
         assert!(!accounts.is_empty(), "a check needs a policy");
-        self.report(&accounts, verdict);
+        if !self.0.is_unobserved {
+            self.report(&accounts, verdict);
+        }
         RateLimitStatus::new(self.clone(), verdict, accounts)
     }
 
@@ -292,6 +302,7 @@ struct Settings {
     exempt_networks: Vec<IpNet>,
     secrets: Option<Secrets>,
     headers: HeaderStyle,
+    is_unobserved: bool,
 }
 
 impl Default for Settings {
@@ -306,6 +317,7 @@ impl Default for Settings {
             exempt_networks: Vec::new(),
             secrets: None,
             headers: HeaderStyle::default(),
+            is_unobserved: false,
         }
     }
 }
@@ -335,6 +347,7 @@ impl RateLimiter {
             clock,
             queue: Queue::default(),
             watch,
+            is_unobserved: settings.is_unobserved,
             #[cfg(feature = "redis")]
             fleet: Fleet::default(),
             reports: Reports::default(),

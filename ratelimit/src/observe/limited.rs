@@ -5,20 +5,21 @@
 //! take memory without end. So a client's first request in a second takes one of a few places, the
 //! next ones only count up there, and once a second, or when another client needs the place, it is
 //! booked: into a `HyperLogLog` (Flajolet, Fusy, Gandouet and Meunier, 2007), and into a list of
-//! bounded length from which those with the smallest counts are dropped.
+//! bounded length from which those with the smallest counts are dropped, and which those who come
+//! once do not get into when it is long enough.
 
 #[cfg(feature = "redis")]
 use std::collections::HashSet;
 use std::{collections::HashMap, hash::BuildHasher, sync::Mutex};
 
-use foldhash::fast::RandomState;
+use foldhash::quality::RandomState;
 use hyperloglockless::HyperLogLog;
 
 use super::{index, lock};
 use crate::client::ClientId;
 
 /// A power of two.
-const PLACES: usize = 256;
+const PLACES: usize = 1024;
 
 /// Seconds in a slot of unique clients, and how many slots are a minute.
 const SLOT: u64 = 5;
@@ -36,10 +37,13 @@ const KEPT: usize = 256;
 const UNTOLD: usize = 5_000;
 
 pub(super) struct LimitedClients {
-    places: Box<[Mutex<Option<Limited>>]>,
+    places: Box<[Place]>,
     hasher: RandomState,
     books: Mutex<Books>,
 }
+
+/// A client with its hash, which is reckoned once.
+type Place = Mutex<Option<(u64, Limited)>>;
 
 /// A client that was turned away, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +52,15 @@ pub(crate) struct Limited {
     pub(crate) times: u64,
 }
 
+type Counts = HashMap<ClientId, u64, RandomState>;
+
 struct Books {
     unique: [HyperLogLog; SLOTS],
     slot: u64,
-    minutes: [HashMap<ClientId, u64>; MINUTES],
+    minutes: [Counts; MINUTES],
     minute: u64,
     #[cfg(feature = "redis")]
-    untold: HashSet<ClientId>,
+    untold: HashSet<ClientId, RandomState>,
 }
 
 impl LimitedClients {
@@ -67,15 +73,15 @@ impl LimitedClients {
     }
 
     pub(super) fn note(&self, client: ClientId) {
-        let place = index(self.hasher.hash_one(client), PLACES);
-        let mut taken = lock(&self.places[place]);
+        let hash = self.hasher.hash_one(client);
+        let mut taken = lock(&self.places[index(hash, PLACES)]);
         match &mut *taken {
-            Some(limited) if limited.client == client => limited.times += 1,
+            Some((_, limited)) if limited.client == client => limited.times += 1,
             other => {
-                let before = other.replace(Limited { client, times: 1 });
+                let before = other.replace((hash, Limited { client, times: 1 }));
                 drop(taken);
-                if let Some(before) = before {
-                    lock(&self.books).add(before);
+                if let Some((hash, before)) = before {
+                    lock(&self.books).add(hash, before);
                 }
             }
         }
@@ -90,8 +96,8 @@ impl LimitedClients {
 
     fn book(&self, books: &mut Books) {
         for place in &self.places {
-            if let Some(limited) = lock(place).take() {
-                books.add(limited);
+            if let Some((hash, limited)) = lock(place).take() {
+                books.add(hash, limited);
             }
         }
     }
@@ -112,7 +118,7 @@ impl LimitedClients {
 
     /// Who was turned away since this was asked last.
     #[cfg(feature = "redis")]
-    pub(super) fn take_untold(&self) -> HashSet<ClientId> {
+    pub(super) fn take_untold(&self) -> HashSet<ClientId, RandomState> {
         let mut books = lock(&self.books);
         self.book(&mut books);
         std::mem::take(&mut books.untold)
@@ -127,17 +133,21 @@ impl Books {
             minutes: Default::default(),
             minute: 0,
             #[cfg(feature = "redis")]
-            untold: HashSet::new(),
+            untold: HashSet::default(),
         }
     }
 
-    fn add(&mut self, limited: Limited) {
+    fn add(&mut self, hash: u64, limited: Limited) {
         let Limited { client, times } = limited;
-        self.unique[index(self.slot, SLOTS)].insert(&client);
+        self.unique[index(self.slot, SLOTS)].insert_hash(hash);
         let minute = &mut self.minutes[index(self.minute, MINUTES)];
-        *minute.entry(client).or_default() += times;
-        if minute.len() >= 2 * KEPT {
-            keep_the_largest(minute);
+        if let Some(known) = minute.get_mut(&client) {
+            *known += times;
+        } else if times > 1 || minute.len() < KEPT {
+            minute.insert(client, times);
+            if minute.len() >= 2 * KEPT {
+                keep_the_largest(minute);
+            }
         }
         #[cfg(feature = "redis")]
         if self.untold.len() < UNTOLD {
@@ -171,7 +181,7 @@ impl Books {
     }
 
     fn most(&self, count: usize) -> Vec<Limited> {
-        let mut sums: HashMap<ClientId, u64> = HashMap::new();
+        let mut sums = Counts::default();
         for (&client, times) in self.minutes.iter().flatten() {
             *sums.entry(client).or_default() += times;
         }
@@ -191,13 +201,12 @@ fn skipped(last: u64, now: u64, slots: usize) -> impl Iterator<Item = u64> {
     first..=now
 }
 
-/// The seed is one for all, as unions need; what an attacker could do with it is to be counted
-/// wrongly.
+/// Hashes are put in, not clients.
 fn nobody() -> HyperLogLog {
     HyperLogLog::seeded(PRECISION, 0)
 }
 
-fn keep_the_largest(counts: &mut HashMap<ClientId, u64>) {
+fn keep_the_largest(counts: &mut Counts) {
     let mut all: Vec<(ClientId, u64)> = counts.drain().collect();
     all.select_nth_unstable_by_key(KEPT, |&(_, times)| std::cmp::Reverse(times));
     all.truncate(KEPT);

@@ -12,8 +12,6 @@ mod figures;
 mod history;
 mod limited;
 
-#[cfg(feature = "redis")]
-use std::collections::HashSet;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -125,8 +123,8 @@ impl Observer {
 
     /// Who was turned away since this was asked last: of many, some.
     #[cfg(feature = "redis")]
-    pub(crate) fn untold_clients(&self) -> HashSet<ClientId> {
-        self.limited.take_untold()
+    pub(crate) fn untold_clients(&self) -> Vec<ClientId> {
+        self.limited.take_untold().into_iter().collect()
     }
 
     /// What has happened under each policy since the limiter was made.

@@ -5,7 +5,7 @@
 //! processes' clocks, which a few seconds' difference does not hurt.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Report {
     pub(crate) limited: u64,
     /// Microseconds, and how many checks took so long.
     pub(crate) durations: Vec<(u64, u64)>,
-    pub(crate) clients: HashSet<ClientId>,
+    pub(crate) clients: Vec<ClientId>,
 }
 
 impl RedisStore {
@@ -154,6 +154,8 @@ fn step(micros: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -161,7 +163,7 @@ mod tests {
         for micros in (0..100_000).chain([u64::MAX / 2, u64::MAX]) {
             assert!(step(micros).abs_diff(micros) <= micros / 31, "{micros}");
         }
-        let steps: HashSet<u64> = (0..100_000).map(step).collect();
+        let steps: BTreeSet<u64> = (0..100_000).map(step).collect();
         assert!(steps.len() < 250, "{}", steps.len());
     }
 
