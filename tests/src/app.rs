@@ -79,7 +79,13 @@ impl App {
             .as_u16()
     }
 
-    fn at(&self, path: &str) -> String {
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The URL of a path.
+    pub fn at(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 }

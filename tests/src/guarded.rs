@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsStr,
     io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -31,6 +32,8 @@ const GUARD: &str = r#"
     kill -9 "$program" 2>/dev/null
     wait "$program" 2>/dev/null
     rm -rf "$directory"
+    # Together with what the program has started: they are one group.
+    kill -9 0
 "#;
 
 impl Guarded {
@@ -53,6 +56,7 @@ impl Guarded {
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()
             .expect("sh starts");
         let output = BufReader::new(guard.stdout.take().expect("piped"));

@@ -64,6 +64,11 @@ impl Proxy {
         }
     }
 
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of a Redis behind it.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)

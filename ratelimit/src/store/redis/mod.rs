@@ -242,21 +242,27 @@ impl RedisStore {
         format!("{}{{fleet}}:{name}", self.prefix)
     }
 
-    /// Sends what is no check: nothing of it is an outage, and during one it is not sent.
+    /// Sends what is no check. During an outage it is not sent, and where there are no checks it is
+    /// by this that an outage is seen.
     async fn send_aside(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
-        if !self.breaker.is_closed() {
-            return Err(StoreError::not_asked());
+        let answers = async {
+            let answers = self
+                .connections
+                .send_all(commands, self.connections.deadline())
+                .await;
+            answers
+                .and_then(|answers| answers.into_iter().map(Value::extract_error).collect())
+                .map_err(|error| match error.code() {
+                    Some("NOPERM" | "WRONGTYPE") => StoreError::refused(connection::reason(&error)),
+                    _ => self.connections.failed(&error),
+                })
+        };
+        // One server of a cluster may be out, and the others' clients must not suffer for it.
+        if self.connections.is_cluster() && self.breaker.is_closed() {
+            answers.await
+        } else {
+            self.breaker.ask(answers).await
         }
-        let answers = self
-            .connections
-            .send_all(commands, self.connections.deadline())
-            .await;
-        answers
-            .and_then(|answers| answers.into_iter().map(Value::extract_error).collect())
-            .map_err(|error| match error.code() {
-                Some("NOPERM" | "WRONGTYPE") => StoreError::refused(connection::reason(&error)),
-                _ => self.connections.failed(&error),
-            })
     }
 
     pub(crate) fn clock(&self) -> Option<Arc<dyn Clock>> {

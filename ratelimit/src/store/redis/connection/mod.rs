@@ -168,7 +168,7 @@ impl Connections {
         slot.ok_or_else(|| RedisError::from((ErrorKind::Io, "there is no connection yet")))
     }
 
-    fn is_cluster(&self) -> bool {
+    pub(super) fn is_cluster(&self) -> bool {
         self.target.is_cluster()
     }
 
