@@ -8,12 +8,16 @@ mod login_failures;
 mod multiple_limits;
 mod program;
 mod quickstart;
+mod replay;
 mod testing_your_app;
 mod tiers_from_redis;
 mod whole_router;
 
-// The tests that this example has itself. Were cargo told to run them where they are, it would not
-// build the program any more, which is tested here as well.
+// The tests that these examples have themselves. Were cargo told to run them where they are, it would
+// not build the programs any more, which are tested here as well.
+#[path = "../replay/main.rs"]
+#[expect(dead_code, reason = "its program is not run from here")]
+mod replay_itself;
 #[path = "../testing_your_app.rs"]
 #[expect(dead_code, reason = "its program is not run from here")]
 mod testing_your_app_itself;

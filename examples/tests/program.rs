@@ -49,12 +49,17 @@ impl Program {
 
     /// Runs an example that is expected to end.
     pub(crate) fn run(name: &str, environment: &[(&str, &str)]) -> Output {
-        Command::new(path(name))
-            .env_remove("REDIS_URL")
-            .env_remove("PORT")
+        Self::command(name)
             .envs(environment.iter().copied())
             .output()
             .expect("the example is built together with this test")
+    }
+
+    /// How an example is run, for arguments and input of a test's own.
+    pub(crate) fn command(name: &str) -> Command {
+        let mut command = Command::new(path(name));
+        command.env_remove("REDIS_URL").env_remove("PORT");
+        command
     }
 }
 

@@ -1,0 +1,74 @@
+//! What was left out, and what is not exact: sentences under the tables.
+
+use super::{
+    super::{
+        clients,
+        order::InOrder,
+        replay::{Replay, Trial},
+    },
+    words::{counted, length, number},
+};
+
+/// How many broken lines are told of.
+const TOLD: usize = 5;
+
+/// Lines that tell of no request.
+#[derive(Default)]
+pub(crate) struct Broken {
+    pub(super) lines: u64,
+    /// The first of them, with their numbers.
+    told: Vec<(u64, String)>,
+}
+
+impl Broken {
+    pub(crate) fn add(&mut self, line: u64, problem: String) {
+        self.lines += 1;
+        if self.told.len() < TOLD {
+            self.told.push((line, problem));
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<&(u64, String)> {
+        self.told.first()
+    }
+}
+
+pub(super) fn notes(replay: &Replay, order: &InOrder, broken: &Broken) -> Vec<String> {
+    let mut notes = Vec::new();
+    if broken.lines > 0 {
+        notes.push(format!(
+            "{} could not be read and counted for nothing.",
+            counted(broken.lines, "line")
+        ));
+        let told = broken.told.iter();
+        notes.extend(told.map(|(line, problem)| format!("Line {line}: {problem}")));
+    }
+    if order.late > 0 {
+        notes.push(format!(
+            "{} came in the log after later ones, too late to be put in order, by up to {}. They were replayed at the time it was then. If the log is of several files, put them together with the oldest first.",
+            counted(order.late, "request"),
+            length(order.latest_by.next_multiple_of(1_000_000)),
+        ));
+    }
+    if replay.clients.missing > 0 {
+        notes.push(format!(
+            "There are more than {} clients. Of those that are not shown some were forgotten, those that are shown may have up to {} more requests, and up to as many more of them limited. \"+\" means at least.",
+            number(clients::MOST as u64),
+            number(replay.clients.missing),
+        ));
+    }
+    if replay.in_seconds {
+        notes.push(
+            "The log's times are whole seconds, so that all requests of a second were replayed at one instant."
+                .to_owned(),
+        );
+    }
+    let mut policies = replay.trials.iter().map(Trial::policy);
+    if policies.any(|policy| policy.tiers().len() > 1) && !replay.tiers_seen {
+        notes.push(
+            "The log says of no request on which tier it is, so that all of them are on the default one."
+                .to_owned(),
+        );
+    }
+    notes
+}
