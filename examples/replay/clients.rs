@@ -50,8 +50,13 @@ impl Clients {
         known
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.known.len()
+    /// How many there are, or at least are where some have been forgotten.
+    pub(crate) fn count(&self) -> usize {
+        if self.missing > 0 {
+            self.most
+        } else {
+            self.known.len()
+        }
     }
 
     /// Those that one of the policies has limited, with all of their requests; the most limited first.
@@ -135,9 +140,10 @@ mod tests {
         for n in 1..=200 {
             clients.seen(id(n));
             clients.seen(id(0));
-            assert!(clients.len() <= 10);
+            assert!(clients.known.len() <= 10);
         }
         assert_eq!(clients.seen(id(0)).requests, 301);
+        assert_eq!(clients.count(), 10);
         assert!(clients.missing > 0);
         for n in 1..=200 {
             assert!(clients.seen(id(n)).requests <= 2);

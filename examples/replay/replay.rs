@@ -13,9 +13,9 @@ use super::{
 
 const MINUTE: u64 = 60_000_000;
 
-/// How many buckets a store may hold. It divides them among parts that fill unevenly; with room for
-/// twice as many as there are clients known, none is forgotten while all of them are.
-const BUCKETS: usize = 2 * clients::MOST;
+/// How many buckets a store may hold on each tier. It divides them among parts that fill unevenly:
+/// with room for twice as many as there are clients known, none is forgotten while all of them are.
+pub(crate) const BUCKETS: usize = 2 * clients::MOST;
 
 /// Policies side by side, each with a store of its own on the one clock of the log.
 pub(crate) struct Replay {
@@ -55,10 +55,10 @@ pub(crate) struct Minute {
 impl Replay {
     pub(crate) fn new(specs: Vec<Spec>) -> Self {
         let clock = ManualClock::new();
-        let trial = |spec| Trial {
+        let trial = |spec: Spec| Trial {
             spec,
             store: MemoryStore::new()
-                .with_capacity(BUCKETS)
+                .with_capacity(BUCKETS * spec.policy.tiers().len())
                 .with_clock(clock.clone()),
             limited: 0,
             times: None,

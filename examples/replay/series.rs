@@ -1,7 +1,7 @@
 //! How many requests there were over time, in a number of bins that does not grow.
 
 /// How many bins there are at the most.
-const MOST: usize = 720;
+const MOST: usize = 360;
 
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -127,9 +127,9 @@ mod tests {
         for second in [10, 10, 13, 100_000_000] {
             series.add(second * SECOND, false);
         }
-        assert_eq!(series.width, 2 * DAY);
+        assert_eq!(series.width, 4 * DAY);
         let requests: Vec<u64> = series.bins.iter().map(|bin| bin.requests).collect();
-        assert_eq!(requests.len(), 579);
-        assert_eq!((requests[0], requests[1], requests[578]), (3, 0, 1));
+        assert_eq!(requests.len(), 290);
+        assert_eq!((requests[0], requests[1], requests[289]), (3, 0, 1));
     }
 }

@@ -1,6 +1,7 @@
 use std::{
     fs::{self, File},
     io::Write,
+    net::Ipv4Addr,
     process::{Output, Stdio},
 };
 
@@ -97,9 +98,9 @@ from 17 May 2015 10:00:00 to 17 May 2015 10:02:01 UTC
    2001:db8:1:2::/64         4        3  75.00 %  17 May 10:02:00  17 May 10:02:01
    203.0.113.7               6        2  33.33 %  17 May 10:00:10  17 May 10:00:30
 
-4 lines could not be read and counted for nothing.
+Left out: 4 lines that cannot be read.
 Line 4: it has no date in brackets, as a line of an access log has: nonsense
-Line 9: it has no IP address to know the client by: <script>alert("&")</script> - - 
+Line 9: it has no IP address to know the client by: <script>alert("&")</script> - -
 Line 16: its date is not one as 17/May/2015:10:05:03 +0000: 17/May/2015:10:02:61 +0000
 Line 17: its request is not one as "GET /path HTTP/1.1": -
 The log's times are whole seconds, so that all requests of a second were replayed at one
@@ -196,12 +197,39 @@ fn a_line_of_any_length_is_a_line() {
         fs::read_to_string(LOG).expect("the log")
     );
     let printed = printed_of(&log, &["--policy=limit=3"]);
-    assert!(printed.contains("5 lines could not be read"), "{printed}");
+    assert!(
+        printed.contains("Left out: 5 lines that cannot be read"),
+        "{printed}"
+    );
     assert!(
         printed.contains("\nLine 1: it is longer than 65536 bytes\n"),
         "{printed}"
     );
     assert_eq!(row(&printed, 1)[1..3], ["12", "3"]);
+}
+
+#[test]
+fn of_more_clients_than_can_be_remembered_the_busiest_are() {
+    let line = |client: Ipv4Addr| {
+        format!("{client} - - [17/May/2015:10:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n")
+    };
+    let busy = [Ipv4Addr::new(203, 0, 113, 7); 5];
+    let others = (0..200_000).map(|n| Ipv4Addr::from_bits(0x0a00_0000 + n));
+    let log: String = busy.into_iter().chain(others).map(line).collect();
+    let printed = printed_of(&log, &["--policy=limit=3"]);
+    assert!(
+        printed.starts_with("standard input: 200,005 requests of 200,000+ clients\n"),
+        "{printed}"
+    );
+    assert_eq!(row(&printed, 1)[1..5], ["200,005", "2", "<0.01 %", "1+"]);
+    assert!(
+        printed.contains("\n   203.0.113.7          5        2  40.00 %"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("There are more than 200,000 clients"),
+        "{printed}"
+    );
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn path(target: &str) -> Option<&str> {
 /// The beginning of what a log says, fit to be shown: it may hold anything.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 40;
+    let text = text.trim();
     let mut shown = String::new();
     for c in text.chars().take(LONGEST) {
         match c {

@@ -77,7 +77,7 @@ impl<'a> Report<'a> {
     /// What was replayed, in a line.
     fn subject(&self) -> String {
         let path = self.path.map(|path| format!(" for {path}…"));
-        let clients = self.replay.clients.len();
+        let clients = self.replay.clients.count();
         format!(
             "{}{} of {} client{}",
             counted(self.replay.requests, "request"),
@@ -85,6 +85,14 @@ impl<'a> Report<'a> {
             self.at_least(clients),
             plural(clients as u64),
         )
+    }
+
+    /// How many clients a policy limited.
+    fn clients_limited(&self, outcome: &Outcome<'_>) -> String {
+        match outcome.trial.limited {
+            0 => number(0),
+            _ => self.at_least(outcome.clients),
+        }
     }
 
     /// How many clients there are, of which some may have been forgotten.

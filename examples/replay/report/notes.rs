@@ -4,7 +4,7 @@ use super::{
     super::{
         clients,
         order::InOrder,
-        replay::{Replay, Trial},
+        replay::{BUCKETS, Replay, Trial},
     },
     words::{counted, length, number},
 };
@@ -37,7 +37,7 @@ pub(super) fn notes(replay: &Replay, order: &InOrder, broken: &Broken) -> Vec<St
     let mut notes = Vec::new();
     if broken.lines > 0 {
         notes.push(format!(
-            "{} could not be read and counted for nothing.",
+            "Left out: {} that cannot be read.",
             counted(broken.lines, "line")
         ));
         let told = broken.told.iter();
@@ -52,9 +52,10 @@ pub(super) fn notes(replay: &Replay, order: &InOrder, broken: &Broken) -> Vec<St
     }
     if replay.clients.missing > 0 {
         notes.push(format!(
-            "There are more than {} clients. Of those that are not shown some were forgotten, those that are shown may have up to {} more requests, and up to as many more of them limited. \"+\" means at least.",
+            "There are more than {} clients, and those with few requests were forgotten: a client may have up to {} more requests than are shown here, limited ones or not, and \"+\" means at least. Where more than {} have a quota that is not whole again, a policy may have limited too little.",
             number(clients::MOST as u64),
             number(replay.clients.missing),
+            number(BUCKETS as u64),
         ));
     }
     if replay.in_seconds {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{
     super::series::{Bin, Series},
-    words::{MINUTE, length, number, share, time},
+    words::{TIME, length, number, share, time},
 };
 
 /// Heights are given in hundredths of the picture.
@@ -110,7 +110,7 @@ impl Plot<'_> {
                 f,
                 r#"<rect x="{x}" width="{width:.2}" height="10" opacity="{:.2}"><title>{}: {} of {} limited</title></rect>"#,
                 0.35 + 0.65 * strength,
-                time(self.series.begins(x), MINUTE),
+                time(self.series.begins(x), TIME),
                 number(bin.limited),
                 number(bin.requests),
             )?;
@@ -199,7 +199,7 @@ impl Plot<'_> {
         format!(
             "{all} Most of them in the {} from {} UTC: {} of {}.",
             length(self.series.width),
-            time(self.series.begins(at), MINUTE),
+            time(self.series.begins(at), TIME),
             number(bin.limited),
             number(bin.requests),
         )
@@ -240,7 +240,7 @@ mod tests {
             "{plot}"
         );
         assert!(
-            plot.contains("<title>1 Jan 00:00: 1 of 3 limited</title>"),
+            plot.contains("<title>1 Jan 00:00:10: 1 of 3 limited</title>"),
             "{plot}"
         );
         assert!(

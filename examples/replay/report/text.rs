@@ -76,7 +76,7 @@ fn compared(f: &mut fmt::Formatter<'_>, report: &Report<'_>) -> fmt::Result {
             number(requests),
             number(trial.limited),
             share(trial.limited, requests),
-            report.at_least(outcome.clients),
+            report.clients_limited(outcome),
             first,
             last,
             worst,
