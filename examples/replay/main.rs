@@ -12,6 +12,7 @@ mod input;
 mod lines;
 mod log;
 mod order;
+mod reader;
 mod replay;
 mod report;
 mod series;
@@ -19,21 +20,20 @@ mod spec;
 
 use std::{
     error::Error,
+    fmt::Display,
     fs,
     io::{self, ErrorKind, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use clap::Parser;
-use ratelimit::ClientId;
 
 use self::{
-    input::Input,
-    lines::{Line, Lines},
-    order::{InOrder, Request},
+    order::InOrder,
+    reader::Reader,
     replay::Replay,
-    report::{Broken, Page, Report, Text},
+    report::{Page, Report, Text},
     spec::Spec,
 };
 
@@ -80,94 +80,33 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let (input, bar) = input::open(&args.log)?;
-    let mut broken = Broken::default();
     let mut order = InOrder::default();
     let mut replay = Replay::new(args.policies);
-    let read = Reader {
-        tiers: replay.tiers(),
-        prefix: args.path.as_deref(),
-    };
-    let replayed = read.all(input, &mut order, &mut replay, &mut broken).await;
+    let mut reader = Reader::new(replay.tiers(), args.path.as_deref());
+    let replayed = reader.replay(input, &mut order, &mut replay).await;
     // Whatever is said next has the terminal to itself.
     bar.finish_and_clear();
     replayed?;
 
     let log = input::name(&args.log);
-    let report = Report::new(log, args.path.as_deref(), &replay, &order, &broken)?;
+    let path = args.path.as_deref();
+    let report = Report::new(log, path, &replay, &order, &reader.broken)?;
+    print(Text(&report))?;
     if let Some(file) = &args.html {
+        let shown = file.display();
         fs::write(file, Page(&report).to_string())
-            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+            .map_err(|error| format!("cannot write {shown}: {error}"))?;
+        print(format_args!("\nThe plots are in {shown}\n"))?;
     }
-    print(&report, args.html.as_deref())
+    Ok(())
 }
 
-/// What is looked for in each line.
-struct Reader<'a> {
-    /// The tiers that a policy has.
-    tiers: Vec<&'static str>,
-    prefix: Option<&'a str>,
-}
-
-impl Reader<'_> {
-    async fn all(
-        &self,
-        input: Input,
-        order: &mut InOrder,
-        replay: &mut Replay,
-        broken: &mut Broken,
-    ) -> Result<(), Box<dyn Error>> {
-        let mut lines = Lines::new(input);
-        while let Some(line) = lines.next()? {
-            match self.request(&line) {
-                Ok(Some(request)) => order.push(request),
-                Ok(None) => {}
-                Err(problem) => broken.add(lines.number, problem),
-            }
-            while let Some(request) = order.pop() {
-                replay.request(&request).await?;
-            }
-        }
-        while let Some(request) = order.take() {
-            replay.request(&request).await?;
-        }
-        Ok(())
-    }
-
-    /// The request of a line, if it is one that is looked for.
-    fn request(&self, line: &Line<'_>) -> Result<Option<Request>, String> {
-        let Line::Whole(line) = line else {
-            return Err(format!("it is longer than {} bytes", lines::LONGEST));
-        };
-        if line.is_empty() {
-            return Ok(None);
-        }
-        let line = String::from_utf8_lossy(line);
-        let entry = log::entry(&line)?;
-        let path = entry.path.as_deref();
-        if let Some(prefix) = self.prefix
-            && !path.is_some_and(|path| path.starts_with(prefix))
-        {
-            return Ok(None);
-        }
-        let is_its = |known: &&&str| entry.tier.as_deref() == Some(**known);
-        let tier = self.tiers.iter().find(is_its).copied();
-        Ok(Some(Request {
-            at: entry.at,
-            client: ClientId::ip(entry.client),
-            tier: tier.unwrap_or_default(),
-        }))
-    }
-}
-
-/// Prints the tables. Whoever reads them may have seen enough before the end.
-fn print(report: &Report<'_>, page: Option<&Path>) -> Result<(), Box<dyn Error>> {
+/// Prints something. Whoever reads it may have seen enough before the end.
+fn print(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let mut printed = write!(out, "{}", Text(report));
-    if let Some(page) = page {
-        printed = printed.and_then(|()| writeln!(out, "\nThe plots are in {}", page.display()));
-    }
-    match printed.and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    let printed = write!(out, "{text}").and_then(|()| out.flush());
+    match printed {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
 }

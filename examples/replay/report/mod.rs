@@ -6,7 +6,7 @@ mod plot;
 mod text;
 mod words;
 
-pub(crate) use self::{html::Page, notes::Broken, text::Text};
+pub(crate) use self::{html::Page, text::Text};
 use self::{
     notes::notes,
     words::{counted, number, plural},
@@ -14,6 +14,7 @@ use self::{
 use super::{
     clients::Limited,
     order::InOrder,
+    reader::Broken,
     replay::{Replay, Trial},
 };
 
@@ -121,7 +122,7 @@ fn outcome<'a>(replay: &'a Replay, n: usize, trial: &'a Trial) -> Outcome<'a> {
 }
 
 fn nothing_to_replay(log: &str, path: Option<&str>, broken: &Broken) -> String {
-    let unread = broken.first().map(|(line, problem)| {
+    let unread = broken.told.first().map(|(line, problem)| {
         let lines = counted(broken.lines, "line");
         format!("\n{lines} could not be read. Line {line}: {problem}")
     });

@@ -4,34 +4,11 @@ use super::{
     super::{
         clients,
         order::InOrder,
+        reader::Broken,
         replay::{BUCKETS, Replay, Trial},
     },
     words::{counted, length, number},
 };
-
-/// How many broken lines are told of.
-const TOLD: usize = 5;
-
-/// Lines that tell of no request.
-#[derive(Default)]
-pub(crate) struct Broken {
-    pub(super) lines: u64,
-    /// The first of them, with their numbers.
-    told: Vec<(u64, String)>,
-}
-
-impl Broken {
-    pub(crate) fn add(&mut self, line: u64, problem: String) {
-        self.lines += 1;
-        if self.told.len() < TOLD {
-            self.told.push((line, problem));
-        }
-    }
-
-    pub(super) fn first(&self) -> Option<&(u64, String)> {
-        self.told.first()
-    }
-}
 
 pub(super) fn notes(replay: &Replay, order: &InOrder, broken: &Broken) -> Vec<String> {
     let mut notes = Vec::new();
