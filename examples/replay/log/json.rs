@@ -69,17 +69,13 @@ fn time(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// A time in seconds, or in what is a thousandth of them, a millionth and so on: so large a number
-/// of seconds is none that a log is written at.
+/// A time in seconds, or in thousandths, millionths or billionths of them: whichever makes it one that
+/// a log can have been written at.
 fn since_1970(number: f64) -> Option<Timestamp> {
     const YEAR_5138: f64 = 1e11;
-    if !number.is_finite() {
-        return None;
-    }
-    let mut seconds = number;
-    while seconds >= YEAR_5138 {
-        seconds /= 1_000.0;
-    }
+    let units = [1.0, 1e3, 1e6, 1e9];
+    let mut times = units.into_iter().map(|unit| number / unit);
+    let seconds = times.find(|seconds| *seconds < YEAR_5138)?;
     // Rounded, since most fractions are not what they are written as.
     #[expect(
         clippy::cast_possible_truncation,
@@ -153,6 +149,11 @@ mod tests {
                 r#"{"time":"noon","ip":"::1"}"#,
                 r#"nor seconds since 1970: "noon""#,
             ),
+            (
+                r#"{"time":1e300,"ip":"::1"}"#,
+                "nor seconds since 1970: 1e+300",
+            ),
+            (r#"{"time":"NaN","ip":"::1"}"#, "nor seconds since 1970"),
             (r#"{"time":-1,"ip":"::1"}"#, "before 1970"),
             (r#"{"time":1}"#, "it has no client: none of client_ip"),
             (

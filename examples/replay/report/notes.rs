@@ -7,7 +7,7 @@ use super::{
         reader::Broken,
         replay::{BUCKETS, Replay, Trial},
     },
-    words::{counted, length, number},
+    words::{at_most, counted, number},
 };
 
 pub(super) fn notes(replay: &Replay, order: &InOrder, broken: &Broken) -> Vec<String> {
@@ -24,7 +24,7 @@ pub(super) fn notes(replay: &Replay, order: &InOrder, broken: &Broken) -> Vec<St
         notes.push(format!(
             "{} came in the log after later ones, too late to be put in order, by up to {}. They were replayed at the time it was then. If the log is of several files, put them together with the oldest first.",
             counted(order.late, "request"),
-            length(order.latest_by.next_multiple_of(1_000_000)),
+            at_most(order.latest_by),
         ));
     }
     if replay.clients.missing > 0 {

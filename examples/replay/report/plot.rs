@@ -118,10 +118,15 @@ impl Plot<'_> {
         f.write_str("</svg>\n")
     }
 
-    /// The labels below. Where there is little room, days are enough if there are several.
+    /// The labels below. Where there is little room, days are enough if there are a few, and else every
+    /// other label.
     fn axis(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = self.labels().filter(|at| at.is_multiple_of(DAY)).count();
-        let class = if days > 1 { "x days" } else { "x" };
+        let class = if (2..=4).contains(&days) {
+            "x days"
+        } else {
+            "x"
+        };
         write!(f, r#"<div class="{class}" aria-hidden="true">"#)?;
         for at in self.labels() {
             let left = 100.0 * self.x(at) / as_float(self.series.bins.len() as u64);
@@ -130,6 +135,7 @@ impl Plot<'_> {
                 break;
             }
             let (class, format) = match (at % DAY, at % (60 * SECOND)) {
+                (0, _) if self.series.width >= DAY => ("day", "%b %Y"),
                 (0, _) => ("day", "%-d %b"),
                 (_, 0) => ("time", "%H:%M"),
                 _ => ("time", "%H:%M:%S"),

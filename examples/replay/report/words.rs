@@ -9,6 +9,13 @@ pub(super) const TIME: &str = "%-d %b %H:%M:%S";
 /// `17 May 10:05`
 pub(super) const MINUTE: &str = "%-d %b %H:%M";
 
+const UNITS: [(u64, &str); 4] = [
+    (86_400, "day"),
+    (3_600, "hour"),
+    (60, "minute"),
+    (1, "second"),
+];
+
 /// A time in microseconds since 1970, in UTC.
 pub(super) fn time(micros: u64, format: &str) -> String {
     let time = i64::try_from(micros).map(Timestamp::from_microsecond);
@@ -55,18 +62,20 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 
 /// `10 minutes`, of microseconds that are whole seconds.
 pub(super) fn length(micros: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [
-        (86_400, "day"),
-        (3_600, "hour"),
-        (60, "minute"),
-        (1, "second"),
-    ];
     let seconds = micros / 1_000_000;
     let whole = UNITS
         .into_iter()
         .find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
     let (unit, name) = whole.unwrap_or((1, "second"));
     counted(seconds / unit, name)
+}
+
+/// `10 minutes`, of microseconds that are not more than that.
+pub(super) fn at_most(micros: u64) -> String {
+    let seconds = micros.div_ceil(1_000_000);
+    let coarse = UNITS.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    let (unit, name) = coarse.unwrap_or((1, "second"));
+    counted(seconds.div_ceil(unit), name)
 }
 
 #[cfg(test)]
@@ -86,6 +95,9 @@ mod tests {
         assert_eq!(share(1, 100_000), "<0.01 %");
         assert_eq!(share(23, 10_000), "0.23 %");
         assert_eq!(share(1, 1), "100.00 %");
+        assert_eq!(at_most(1), "1 second");
+        assert_eq!(at_most(598_000_000), "10 minutes");
+        assert_eq!(at_most(90_061_000_000), "26 hours");
         assert_eq!(length(1_000_000), "1 second");
         assert_eq!(length(90_000_000), "90 seconds");
         assert_eq!(length(600_000_000), "10 minutes");
