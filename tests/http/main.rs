@@ -5,6 +5,7 @@ mod answers;
 mod identity;
 mod limiters;
 mod notices;
+mod operate;
 mod options;
 mod outage;
 mod shapes;

@@ -65,6 +65,11 @@ impl App {
         self.client.post(self.at(path))
     }
 
+    /// What the requests are sent with.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The status of a GET request.
     ///
     /// # Panics

@@ -49,9 +49,15 @@ impl Sum {
 }
 
 impl History {
-    pub(super) fn new() -> Self {
+    /// Before anything has happened.
+    pub(super) fn begin(at: u64) -> Self {
+        let nothing = End {
+            at,
+            totals: Vec::new(),
+            check: None,
+        };
         Self {
-            seconds: VecDeque::new(),
+            seconds: VecDeque::from([nothing]),
         }
     }
 
@@ -154,8 +160,7 @@ mod tests {
 
     #[test]
     fn a_second_is_the_difference_to_the_one_before() {
-        let mut history = History::new();
-        history.add(100, Vec::new(), None);
+        let mut history = History::begin(100);
         history.add(101, totals(5, 1), None);
         history.add(104, totals(7, 2), None);
         assert_eq!(
@@ -171,7 +176,7 @@ mod tests {
 
     #[test]
     fn five_minutes_are_kept_and_a_clock_that_steps_back_begins_anew() {
-        let mut history = History::new();
+        let mut history = History::begin(4_999);
         for second in 0..1000 {
             history.add(5_000 + second, totals(second, 0), None);
         }

@@ -46,7 +46,7 @@ impl Observer {
             counts: Counts::new(),
             limited: LimitedClients::new(),
             durations: Mutex::new(Durations::new()),
-            history: Mutex::new(History::new()),
+            history: Mutex::new(History::begin(unix_seconds())),
             #[cfg(feature = "metrics")]
             exported: Mutex::default(),
         }

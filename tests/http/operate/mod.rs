@@ -1,0 +1,5 @@
+//! What those who are on call do and see.
+
+mod bypass;
+mod dashboard;
+mod figures;
