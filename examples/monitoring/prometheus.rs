@@ -1,0 +1,49 @@
+//! The limiter's metrics, for Prometheus to fetch.
+
+use std::time::Duration;
+
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::time;
+
+/// In seconds. Prometheus tells times apart only by these, so 1 ms, which an alert is about, must be
+/// one of them. Without any there would be no histogram, but quantiles that cannot be added up over
+/// several processes.
+const CHECK_DURATIONS: [f64; 13] = [
+    0.000_001,
+    0.000_002_5,
+    0.000_005,
+    0.000_01,
+    0.000_025,
+    0.000_05,
+    0.000_1,
+    0.000_25,
+    0.000_5,
+    0.001,
+    0.01,
+    0.1,
+    1.0,
+];
+
+/// Receives what the limiter tells the `metrics` facade, and serves it at `/metrics`.
+pub(crate) fn install() -> Result<Router, BuildError> {
+    let checks = Matcher::Full("ratelimit_check_duration_seconds".to_owned());
+    let recorded = PrometheusBuilder::new()
+        .set_buckets_for_metric(checks, &CHECK_DURATIONS)?
+        .install_recorder()?;
+    tokio::spawn(tidy_up(recorded.clone()));
+    let metrics = async move || {
+        let format = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
+        (format, recorded.render())
+    };
+    Ok(Router::new().route("/metrics", get(metrics)))
+}
+
+/// What is recorded is counted when it is fetched. Where nobody fetches it, it would pile up.
+async fn tidy_up(recorded: PrometheusHandle) {
+    let mut turns = time::interval(Duration::from_secs(5));
+    loop {
+        turns.tick().await;
+        recorded.run_upkeep();
+    }
+}
