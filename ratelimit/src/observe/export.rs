@@ -82,6 +82,8 @@ pub(crate) fn bypass(is_on: bool) {
 /// Whether the store can be asked.
 pub(crate) fn store_up(is_up: bool) {
     gauge!("ratelimit_store_up").set(f64::from(u8::from(is_up)));
+    // Also before the first outage: it would not be seen to increase if it began with that.
+    counter!("ratelimit_store_outages_total").increment(0);
 }
 
 /// Look-ups of API keys since the last time.
@@ -134,6 +136,18 @@ mod tests {
     use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
     use super::*;
+
+    #[test]
+    fn outages_are_counted_from_zero() {
+        let recorder = DebuggingRecorder::new();
+        metrics::with_local_recorder(&recorder, || store_up(true));
+        let all = recorder.snapshotter().snapshot().into_vec();
+        let outages = all
+            .iter()
+            .find(|(key, ..)| key.key().name() == "ratelimit_store_outages_total");
+        let value = outages.map(|(.., value)| value);
+        assert_eq!(value, Some(&DebugValue::Counter(0)), "{all:?}");
+    }
 
     #[test]
     fn what_is_new_is_added_with_labels_of_the_program_s_own() {
