@@ -64,11 +64,11 @@ struct Books {
 }
 
 impl LimitedClients {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(now: u64) -> Self {
         Self {
             places: (0..PLACES).map(|_| Mutex::new(None)).collect(),
             hasher: RandomState::default(),
-            books: Mutex::new(Books::new()),
+            books: Mutex::new(Books::new(now)),
         }
     }
 
@@ -126,12 +126,12 @@ impl LimitedClients {
 }
 
 impl Books {
-    fn new() -> Self {
+    fn new(now: u64) -> Self {
         Self {
             unique: std::array::from_fn(|_| nobody()),
-            slot: 0,
+            slot: now / SLOT,
             minutes: Default::default(),
-            minute: 0,
+            minute: now / 60,
             #[cfg(feature = "redis")]
             untold: HashSet::default(),
         }
@@ -225,8 +225,7 @@ mod tests {
 
     #[test]
     fn clients_are_told_apart_and_forgotten_after_a_minute() {
-        let limited = LimitedClients::new();
-        limited.turn(1_000_000);
+        let limited = LimitedClients::new(1_000_000);
         for n in 0..90 {
             limited.note(client(n % 30));
         }
@@ -242,9 +241,17 @@ mod tests {
     }
 
     #[test]
+    fn clients_of_the_first_second_are_not_forgotten() {
+        let limited = LimitedClients::new(1_000_000);
+        limited.note(client(7));
+        limited.turn(1_000_001);
+        assert_eq!(limited.unique(), 1);
+        assert_eq!(limited.most(10).len(), 1);
+    }
+
+    #[test]
     fn a_flood_of_new_clients_is_counted_well_and_takes_no_memory() {
-        let limited = LimitedClients::new();
-        limited.turn(1_000_000);
+        let limited = LimitedClients::new(1_000_000);
         for n in 0..200_000 {
             limited.note(client(n));
         }
@@ -258,8 +265,7 @@ mod tests {
 
     #[test]
     fn whoever_is_turned_away_most_comes_first_also_in_a_flood() {
-        let limited = LimitedClients::new();
-        limited.turn(600);
+        let limited = LimitedClients::new(600);
         let often = [client(u32::MAX), client(u32::MAX - 1)];
         for n in 0..50_000 {
             limited.note(client(n));

@@ -44,7 +44,7 @@ impl Observer {
     pub(crate) fn new() -> Self {
         Self {
             counts: Counts::new(),
-            limited: LimitedClients::new(),
+            limited: LimitedClients::new(unix_seconds()),
             durations: Mutex::new(Durations::new()),
             history: Mutex::new(History::begin(unix_seconds())),
             #[cfg(feature = "metrics")]
