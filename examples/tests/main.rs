@@ -5,6 +5,7 @@ mod custom_response;
 mod custom_store;
 mod jwt_identity;
 mod login_failures;
+mod monitoring;
 mod multiple_limits;
 mod program;
 mod quickstart;

@@ -11,8 +11,7 @@ use reqwest::{Client, RequestBuilder, Response};
 
 /// A running example.
 pub(crate) struct Program {
-    // Held for its end.
-    _running: Guarded,
+    running: Guarded,
     /// `http://127.0.0.1:…`, from the first line it prints.
     pub(crate) url: String,
     client: Client,
@@ -31,10 +30,15 @@ impl Program {
             panic!("{name} printed {first:?}");
         };
         Self {
-            _running: program,
+            running: program,
             url,
             client: Client::builder().no_proxy().build().expect("a client"),
         }
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> Option<String> {
+        self.running.line()
     }
 
     /// A GET request.
