@@ -94,22 +94,19 @@ pub(crate) fn start(program: SocketAddr) -> Result<JoinSet<()>, Box<dyn Error>> 
     let client = Client::builder().no_proxy().build()?;
     let mut tasks = JoinSet::new();
     for stream in &STREAMS {
-        let request = client.get(format!("http://{program}{}", stream.path));
-        tasks.spawn(stream.send(request));
+        let url = format!("http://{program}{}", stream.path);
+        tasks.spawn(stream.send(client.clone(), url));
     }
     Ok(tasks)
 }
 
 impl Stream {
-    async fn send(&self, request: RequestBuilder) {
+    async fn send(&self, client: Client, url: String) {
         let began = Instant::now();
         for turn in 0_u32.. {
             time::sleep(self.pause(began.elapsed())).await;
-            let Some(request) = request.try_clone() else {
-                return;
-            };
             // Whatever the answer is: the limiter counts it.
-            let _ = self.who.identify(request, turn).send().await;
+            let _ = self.who.identify(client.get(&url), turn).send().await;
         }
     }
 

@@ -9,20 +9,9 @@ use tokio::time;
 /// In seconds. Prometheus tells times apart only by these, so 1 ms, which an alert is about, must be
 /// one of them. Without any there would be no histogram, but quantiles that cannot be added up over
 /// several processes.
-const CHECK_DURATIONS: [f64; 13] = [
-    0.000_001,
-    0.000_002_5,
-    0.000_005,
-    0.000_01,
-    0.000_025,
-    0.000_05,
-    0.000_1,
-    0.000_25,
-    0.000_5,
-    0.001,
-    0.01,
-    0.1,
-    1.0,
+const CHECK_DURATIONS: [f64; 17] = [
+    1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2,
+    5e-2, 1e-1, 1.0,
 ];
 
 /// Receives what the limiter tells the `metrics` facade, and serves it at `/metrics`.
