@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::Notify;
@@ -37,9 +37,13 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 }
 
 /// The machine's monotonic clock, which no change of the date moves.
-#[derive(Clone, Copy, Debug)]
+///
+/// It reads the processor's time stamp counter where that is constant, which takes a third of the
+/// time that asking the system does, and else asks the system.
+#[derive(Clone, Debug)]
 pub struct MonotonicClock {
-    start: Instant,
+    clock: quanta::Clock,
+    start: quanta::Instant,
 }
 
 /// What the clock shows when it begins, in microseconds. Not 0: what is known of a client from
@@ -49,8 +53,10 @@ const BEGINNING: u64 = 1_000_000_000_000_000;
 impl MonotonicClock {
     /// A clock that begins now.
     pub fn new() -> Self {
+        let clock = quanta::Clock::new();
         Self {
-            start: Instant::now(),
+            start: clock.now(),
+            clock,
         }
     }
 }
@@ -63,7 +69,7 @@ impl Default for MonotonicClock {
 
 impl Clock for MonotonicClock {
     fn now_micros(&self) -> u64 {
-        BEGINNING.saturating_add(micros(self.start.elapsed()))
+        BEGINNING.saturating_add(micros(self.clock.now() - self.start))
     }
 }
 
@@ -115,7 +121,8 @@ impl ManualClock {
 
 /// In microseconds; 2^64 of them are 584,000 years.
 pub(crate) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    let whole = time.as_secs().saturating_mul(1_000_000);
+    whole.saturating_add(u64::from(time.subsec_micros()))
 }
 
 impl Default for ManualClock {

@@ -55,7 +55,8 @@ pub struct State(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     TokenBucket(token_bucket::State),
-    SlidingWindow(sliding_window::Log),
+    /// In a place of its own, so that states of the other algorithms stay small.
+    SlidingWindow(Box<sliding_window::Log>),
     FixedWindow(fixed_window::State),
 }
 
@@ -64,7 +65,7 @@ impl State {
     pub fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
             Algorithm::TokenBucket => Kind::TokenBucket(token_bucket::State::default()),
-            Algorithm::SlidingWindow => Kind::SlidingWindow(sliding_window::Log::default()),
+            Algorithm::SlidingWindow => Kind::SlidingWindow(Box::default()),
             Algorithm::FixedWindow => Kind::FixedWindow(fixed_window::State::default()),
         })
     }
@@ -86,7 +87,7 @@ impl State {
                 full_at: full_at_micros.saturating_mul(TICKS_PER_MICRO),
             }),
             Algorithm::SlidingWindow => {
-                Kind::SlidingWindow(sliding_window::Log::even(used, last_at, quota))
+                Kind::SlidingWindow(Box::new(sliding_window::Log::even(used, last_at, quota)))
             }
             Algorithm::FixedWindow => Kind::FixedWindow(fixed_window::State {
                 start: last_at,

@@ -59,6 +59,10 @@ impl Bucket {
         *self.quota
     }
 
+    pub(super) fn quota_ref(&self) -> &'static Quota {
+        self.quota
+    }
+
     /// Whose account it is.
     pub fn client(&self) -> ClientId {
         self.client
@@ -66,21 +70,28 @@ impl Bucket {
 
     /// The bucket in a fixed few bytes, for tables within one process.
     ///
-    /// Policy, tier and quota are in it as two 64-bit hashes, which the compiler has computed. All
-    /// that is hashed there comes from the application's own source.
+    /// Policy, tier and quota are in it as a 64-bit hash, of which the compiler has computed the
+    /// parts. All that is hashed there comes from the application's own source.
     pub(crate) fn key(&self) -> BucketKey {
         BucketKey {
-            rule: (self.policy.id(), self.tier.id()),
+            rule: self.policy.id() ^ self.tier.id().rotate_left(32),
             client: self.client,
         }
     }
 }
 
 /// See [`Bucket::key`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BucketKey {
-    rule: (u64, u64),
+    rule: u64,
     client: ClientId,
+}
+
+impl Hash for BucketKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.rule);
+        self.client.hash(state);
+    }
 }
 
 impl PartialEq for Bucket {

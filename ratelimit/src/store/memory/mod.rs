@@ -1,13 +1,15 @@
 //! The embedded store: sharded, bounded, and needing no task to stay so.
 
 mod shard;
+mod table;
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use self::shard::Shard;
@@ -41,8 +43,11 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
 }
 
-/// A power of two. More than there are cores, so that two of them seldom want the same one.
+/// The fewest shards. More than there are cores, so that two of them seldom want the same one.
 const SHARDS: usize = 64;
+
+/// So many buckets to a shard at the most: what a shard grows by is moved at once.
+const LARGEST: usize = 8_192;
 
 const DEFAULT_CAPACITY: usize = 1_000_000;
 
@@ -51,7 +56,7 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self {
             shards: shards(DEFAULT_CAPACITY),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             clock: Arc::new(MonotonicClock::new()),
         }
     }
@@ -103,7 +108,8 @@ impl MemoryStore {
     }
 
     fn decide_all(&self, charges: &[Charge]) -> Decisions {
-        let places: SmallVec<[Place; 4]> = charges.iter().map(|c| self.place(&c.bucket)).collect();
+        let places: SmallVec<[Place<'_>; 4]> =
+            charges.iter().map(|c| self.place(&c.bucket)).collect();
         // All of their shards, each once, and always in the same order: two checks that want the
         // same ones cannot wait for each other.
         let mut shards: SmallVec<[usize; 4]> = places.iter().map(|place| place.shard).collect();
@@ -113,7 +119,7 @@ impl MemoryStore {
             .into_iter()
             .map(|shard| (shard, lock(&self.shards[shard])))
             .collect();
-        let mut with = |place: &Place, act: &mut dyn FnMut(&mut Shard) -> Decision| {
+        let mut with = |place: &Place<'_>, act: &mut dyn FnMut(&mut Shard) -> Decision| {
             let at = locked.iter().position(|(shard, _)| *shard == place.shard);
             // Every place's shard is among them.
             at.map(|at| act(&mut locked[at].1))
@@ -162,28 +168,35 @@ impl MemoryStore {
         lock(&self.shards[place.shard]).forget(&place);
     }
 
-    fn place(&self, bucket: &Bucket) -> Place {
+    fn place(&self, bucket: &Bucket) -> Place<'_> {
         let key = bucket.key();
         let hash = self.hasher.hash_one(key);
         Place {
             key,
             hash,
-            // The table within a shard goes by the low bits and the highest seven; these are neither.
-            shard: (hash >> 48) as usize % SHARDS,
+            hasher: &self.hasher,
+            // The table within a shard goes by the lower half.
+            shard: (hash >> 32) as usize & (self.shards.len() - 1),
         }
     }
 }
 
 /// Where a bucket is.
-struct Place {
+struct Place<'a> {
     key: BucketKey,
     hash: u64,
+    hasher: &'a RandomState,
     shard: usize,
 }
 
+/// A power of two of them.
 fn shards(capacity: usize) -> Box<[Mutex<Shard>]> {
-    (0..SHARDS)
-        .map(|_| Mutex::new(Shard::new(capacity.div_ceil(SHARDS))))
+    let count = capacity
+        .div_ceil(LARGEST)
+        .next_power_of_two()
+        .clamp(SHARDS, 1 << 16);
+    (0..count)
+        .map(|_| Mutex::new(Shard::new(capacity.div_ceil(count))))
         .collect()
 }
 

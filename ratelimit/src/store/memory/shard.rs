@@ -1,49 +1,58 @@
 //! A part of the buckets, under one lock, and how it stays bounded.
 
-use std::hash::{BuildHasherDefault, Hasher};
+use foldhash::fast::RandomState;
 
-use indexmap::{
-    IndexMap,
-    map::raw_entry_v1::{RawEntryApiV1, RawEntryMut},
+use super::{
+    BucketKey, Place,
+    table::{Keyed, Table},
 };
-
-use super::{BucketKey, Place};
 use crate::{
     algorithm::{Decision, State},
     policy::Quota,
     store::Bucket,
 };
 
-/// How many entries are looked at for each that is added: more than one, so that what has expired
-/// goes faster than new comes.
-const SWEEP: usize = 2;
+/// How many places are looked at for each entry that is added: so many that what has expired goes
+/// faster than new comes.
+const SWEEP: usize = 3;
 
 /// How many entries are looked at for the one that goes when the shard is full.
 const CANDIDATES: usize = 8;
 
 pub(super) struct Shard {
-    // The entries lie side by side in the order they came, which makes them cheap to walk over.
-    entries: IndexMap<BucketKey, Entry, BuildHasherDefault<NoHasher>>,
+    entries: Table<Entry>,
     capacity: usize,
-    // Where the sweep goes on.
+    /// Where the sweep goes on.
     cursor: usize,
 }
 
+/// As much as a processor's cache fetches at once.
+#[repr(align(64))]
 struct Entry {
+    key: BucketKey,
     state: State,
-    quota: Quota,
+    quota: &'static Quota,
+}
+
+// An empty place needs no more.
+const _: () = assert!(size_of::<Option<Entry>>() == 64);
+
+impl Keyed for Entry {
+    fn key(&self) -> &BucketKey {
+        &self.key
+    }
 }
 
 impl Entry {
     fn expires_at(&self) -> u64 {
-        self.state.expires_at_micros(&self.quota)
+        self.state.expires_at_micros(self.quota)
     }
 }
 
 impl Shard {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            entries: IndexMap::default(),
+            entries: Table::new(),
             capacity: capacity.max(1),
             cursor: 0,
         }
@@ -53,138 +62,139 @@ impl Shard {
         self.entries.len()
     }
 
-    pub(super) fn check(&mut self, at: &Place, bucket: &Bucket, cost: u32, now: u64) -> Decision {
-        let quota = bucket.quota();
+    pub(super) fn check(
+        &mut self,
+        at: &Place<'_>,
+        bucket: &Bucket,
+        cost: u32,
+        now: u64,
+    ) -> Decision {
+        let quota = bucket.quota_ref();
         if let Some(entry) = self.known(at) {
-            return entry.state.check(&quota, cost, now);
+            return entry.state.check(quota, cost, now);
         }
         let mut state = State::new(bucket.algorithm());
-        let decision = state.check(&quota, cost, now);
+        let decision = state.check(quota, cost, now);
         if decision.allowed && cost > 0 {
-            self.add(at, Entry { state, quota }, now);
+            self.add(at, state, quota, now);
         }
         decision
     }
 
-    pub(super) fn peek(&mut self, at: &Place, bucket: &Bucket, cost: u32, now: u64) -> Decision {
-        let quota = bucket.quota();
+    pub(super) fn peek(
+        &mut self,
+        at: &Place<'_>,
+        bucket: &Bucket,
+        cost: u32,
+        now: u64,
+    ) -> Decision {
+        let quota = bucket.quota_ref();
         match self.known(at) {
-            Some(entry) => entry.state.peek(&quota, cost, now),
-            None => State::new(bucket.algorithm()).peek(&quota, cost, now),
+            Some(entry) => entry.state.peek(quota, cost, now),
+            None => State::new(bucket.algorithm()).peek(quota, cost, now),
         }
     }
 
-    pub(super) fn charge(&mut self, at: &Place, bucket: &Bucket, cost: u32, now: u64) -> Decision {
-        let quota = bucket.quota();
+    pub(super) fn charge(
+        &mut self,
+        at: &Place<'_>,
+        bucket: &Bucket,
+        cost: u32,
+        now: u64,
+    ) -> Decision {
+        let quota = bucket.quota_ref();
         if let Some(entry) = self.known(at) {
-            return entry.state.charge(&quota, cost, now);
+            return entry.state.charge(quota, cost, now);
         }
         let mut state = State::new(bucket.algorithm());
-        let decision = state.charge(&quota, cost, now);
+        let decision = state.charge(quota, cost, now);
         if cost > 0 {
-            self.add(at, Entry { state, quota }, now);
+            self.add(at, state, quota, now);
         }
         decision
     }
 
     pub(super) fn refund(
         &mut self,
-        at: &Place,
+        at: &Place<'_>,
         bucket: &Bucket,
         cost: u32,
         taken_at: u64,
         now: u64,
     ) -> Decision {
-        let quota = bucket.quota();
+        let quota = bucket.quota_ref();
         match self.known(at) {
-            Some(entry) => entry.state.refund(&quota, cost, taken_at, now),
-            None => State::new(bucket.algorithm()).peek(&quota, 0, now),
+            Some(entry) => entry.state.refund(quota, cost, taken_at, now),
+            None => State::new(bucket.algorithm()).peek(quota, 0, now),
         }
     }
 
     /// Has the bucket begin with this state; one that there is loses what it has more.
-    pub(super) fn begin(&mut self, at: &Place, bucket: &Bucket, state: State, now: u64) {
-        let quota = bucket.quota();
+    pub(super) fn begin(&mut self, at: &Place<'_>, bucket: &Bucket, state: State, now: u64) {
+        let quota = bucket.quota_ref();
         let Some(entry) = self.known(at) else {
-            self.add(at, Entry { state, quota }, now);
+            self.add(at, state, quota, now);
             return;
         };
         if entry.expires_at() <= now {
             entry.state = state;
             return;
         }
-        let left = |state: &State| state.peek(&quota, 0, now).remaining;
+        let left = |state: &State| state.peek(quota, 0, now).remaining;
         let excess = left(&entry.state).saturating_sub(left(&state));
-        entry.state.charge(&quota, excess, now);
+        entry.state.charge(quota, excess, now);
     }
 
-    pub(super) fn forget(&mut self, at: &Place) {
-        let entries = self.entries.raw_entry_mut_v1();
-        if let RawEntryMut::Occupied(known) = entries.from_hash(at.hash, |other| *other == at.key) {
-            known.swap_remove();
+    pub(super) fn forget(&mut self, at: &Place<'_>) {
+        if let Some(place) = self.entries.find(&at.key, at.hash) {
+            self.entries.remove(place, at.hasher);
         }
     }
 
-    fn known(&mut self, at: &Place) -> Option<&mut Entry> {
-        let entries = self.entries.raw_entry_mut_v1();
-        match entries.from_hash(at.hash, |other| *other == at.key) {
-            RawEntryMut::Occupied(known) => Some(known.into_mut()),
-            RawEntryMut::Vacant(_) => None,
-        }
+    fn known(&mut self, at: &Place<'_>) -> Option<&mut Entry> {
+        self.entries.get_mut(&at.key, at.hash)
     }
 
-    fn add(&mut self, at: &Place, entry: Entry, now: u64) {
-        self.make_room(now);
-        let entries = self.entries.raw_entry_mut_v1();
-        if let RawEntryMut::Vacant(place) = entries.from_hash(at.hash, |other| *other == at.key) {
-            place.insert_hashed_nocheck(at.hash, at.key, entry);
-        }
+    /// Adds what is not there.
+    fn add(&mut self, at: &Place<'_>, state: State, quota: &'static Quota, now: u64) {
+        self.make_room(at.hasher, now);
+        let key = at.key;
+        let entry = Entry { key, state, quota };
+        self.entries.add(entry, at.hash, at.hasher);
     }
 
-    fn make_room(&mut self, now: u64) {
+    fn make_room(&mut self, hasher: &RandomState, now: u64) {
         for _ in 0..SWEEP {
-            self.advance();
-            if let Some((_, entry)) = self.entries.get_index(self.cursor)
-                && entry.expires_at() <= now
-            {
-                self.entries.swap_remove_index(self.cursor);
+            let place = self.advance();
+            let entry = self.entries.at(place);
+            if entry.is_some_and(|entry| entry.expires_at() <= now) {
+                self.entries.remove(place, hasher);
             }
         }
-        if self.entries.len() >= self.capacity {
-            let entries = &self.entries;
-            let expiry = |i: usize| {
-                entries
-                    .get_index(i)
-                    .map(|(_, entry)| (entry.expires_at(), i))
-            };
-            let soonest = (0..CANDIDATES)
-                .filter_map(|n| expiry((self.cursor + n) % entries.len()))
-                .min();
-            self.cursor = (self.cursor + CANDIDATES) % entries.len();
-            if let Some((_, i)) = soonest {
-                self.entries.swap_remove_index(i);
+        if self.entries.len() < self.capacity {
+            return;
+        }
+        // A full shard is a full table, too: these are found within a few places.
+        let mut soonest: Option<(u64, usize)> = None;
+        let mut candidates = 0;
+        while candidates < CANDIDATES.min(self.entries.len()) {
+            let place = self.advance();
+            if let Some(entry) = self.entries.at(place) {
+                candidates += 1;
+                let this = (entry.expires_at(), place);
+                soonest = Some(soonest.map_or(this, |other| other.min(this)));
             }
+        }
+        if let Some((_, place)) = soonest {
+            self.entries.remove(place, hasher);
         }
     }
 
     fn advance(&mut self) -> usize {
         self.cursor = match self.cursor + 1 {
-            next if next < self.entries.len() => next,
+            next if next < self.entries.places() => next,
             _ => 0,
         };
         self.cursor
     }
-}
-
-/// The hash of an entry comes with its key from the store, which needs it to find the shard. The
-/// map takes it from there and asks for no other.
-#[derive(Default)]
-pub(super) struct NoHasher;
-
-impl Hasher for NoHasher {
-    fn finish(&self) -> u64 {
-        0
-    }
-
-    fn write(&mut self, _: &[u8]) {}
 }
