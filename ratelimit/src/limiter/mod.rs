@@ -184,7 +184,8 @@ impl RateLimiter {
     ) -> RateLimitStatus {
         match self.check_at_once(policies, caller) {
             Some(status) => status,
-            None => self.check_in_time(policies, caller).await,
+            // Boxed, or each check in memory would carry the room for what it does not wait for.
+            None => Box::pin(self.check_in_time(policies, caller)).await,
         }
     }
 
