@@ -1,6 +1,9 @@
 //! Who may see the page's figures and use its actions.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     extract::{Request, State},
@@ -15,6 +18,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{Problem, Shared};
+use crate::{clock::micros, limiter::Sampled};
 
 /// A token that can be guessed is none.
 const SHORTEST: usize = 32;
@@ -54,7 +58,7 @@ impl Access {
     }
 
     /// The answer to whoever may not.
-    fn refuses(&self, headers: &HeaderMap) -> Option<Response> {
+    fn refuses(&self, headers: &HeaderMap, wrong_tokens: &Sampled) -> Option<Response> {
         match self {
             Self::ByApp => None,
             Self::Closed => Some(Problem::new(
@@ -70,7 +74,12 @@ impl Access {
                     // how near a guess is.
                     Some(token) if digest.ct_eq(&Sha256::digest(token)).into() => return None,
                     Some(_) => {
-                        tracing::warn!("somebody tried to open the dashboard with a wrong token");
+                        wrong_tokens.say(unix_micros(), |left_out| {
+                            tracing::warn!(
+                                left_out,
+                                "somebody tried to open the dashboard with a wrong token"
+                            );
+                        });
                         "that is not the token"
                     }
                 };
@@ -83,13 +92,21 @@ impl Access {
     }
 }
 
+fn unix_micros() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, micros)
+}
+
 /// Lets through who may see it, and what their browser does for this page alone.
 pub(super) async fn guard(
     State(shared): State<Arc<Shared>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if let Some(refusal) = shared.access.refuses(request.headers()) {
+    let refusal = shared
+        .access
+        .refuses(request.headers(), &shared.wrong_tokens);
+    if let Some(refusal) = refusal {
         return refusal;
     }
     if request.method() != Method::GET && is_from_another_site(request.headers()) {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// So many of the most limited clients are shown.
-const CLIENTS: usize = 20;
+const CLIENTS: usize = 10;
 
 /// However many watch, the others' figures are asked for no more often.
 const FLEET_PAUSE: Duration = Duration::from_millis(900);

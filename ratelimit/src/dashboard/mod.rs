@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 pub use self::access::TokenError;
 use self::{access::Access, document::Document, page::Page};
-use crate::limiter::RateLimiter;
+use crate::limiter::{RateLimiter, Sampled};
 
 /// The live page of a limiter, closed until it is said who may see it.
 ///
@@ -111,6 +111,7 @@ impl Dashboard {
         let shared = Arc::new(Shared {
             access: self.access,
             document: Document::new(self.limiter.clone()),
+            wrong_tokens: Sampled::default(),
             limiter: self.limiter,
         });
         let guard = middleware::from_fn_with_state(shared.clone(), access::guard);
@@ -135,6 +136,7 @@ struct Shared {
     limiter: RateLimiter,
     access: Access,
     document: Document,
+    wrong_tokens: Sampled,
 }
 
 async fn state(State(shared): State<Arc<Shared>>) -> Json<Value> {

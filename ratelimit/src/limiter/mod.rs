@@ -34,13 +34,14 @@ use self::fleet::Fleet;
 use crate::client::LookUps;
 
 pub(crate) use self::account::{Account, Verdict};
+#[cfg(feature = "dashboard")]
+pub(crate) use self::sampled::Sampled;
 use self::{
     account::Accounts,
     bypass::{Secrets, Switch},
     known::Known,
     notice::Notice,
     report::Reports,
-    sampled::Sampled,
     wait::Queue,
     watch::Watch,
 };
@@ -102,7 +103,7 @@ struct Inner {
     #[cfg(feature = "redis")]
     fleet: Fleet,
     reports: Reports,
-    wrong_secret: Sampled,
+    wrong_secret: sampled::Sampled,
     odd_bucket: Notice,
     refusal: Notice,
     no_peer: Notice,
@@ -352,7 +353,7 @@ impl RateLimiter {
             #[cfg(feature = "redis")]
             fleet: Fleet::default(),
             reports: Reports::default(),
-            wrong_secret: Sampled::default(),
+            wrong_secret: sampled::Sampled::default(),
             odd_bucket: Notice::default(),
             refusal: Notice::default(),
             no_peer: Notice::default(),

@@ -7,14 +7,14 @@ const PAUSE: u64 = 1_000_000;
 
 /// At most one line a second, with the count of what was left out since the last.
 #[derive(Default)]
-pub(super) struct Sampled {
+pub(crate) struct Sampled {
     said_at: AtomicU64,
     left_out: AtomicU64,
 }
 
 impl Sampled {
     /// Says it, with how much was left out, or leaves it out.
-    pub(super) fn say(&self, now: u64, line: impl FnOnce(u64)) {
+    pub(crate) fn say(&self, now: u64, line: impl FnOnce(u64)) {
         let said_at = self.said_at.load(Ordering::Relaxed);
         // The store's time and this process's are not the same: where the one takes over from the
         // other, what was said last may be far ahead.
