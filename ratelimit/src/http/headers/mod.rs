@@ -7,6 +7,7 @@
 //! [RFC 6585, section 4]: https://www.rfc-editor.org/rfc/rfc6585#section-4
 
 mod ietf;
+mod number;
 mod x_ratelimit;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use http::{
     header::{CACHE_CONTROL, RETRY_AFTER},
 };
 
+use self::number::number;
 use crate::limiter::{HeaderStyle, RateLimitStatus};
 
 /// All headers that say something of limits: what a browser's code may only read across origins if
@@ -56,7 +58,7 @@ pub(super) fn write(status: &RateLimitStatus, headers: &mut HeaderMap) {
     if account.denies() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = decision.retry_after {
-            headers.insert(RETRY_AFTER, whole_seconds(wait).into());
+            headers.insert(RETRY_AFTER, number(whole_seconds(wait)));
         }
     }
 }

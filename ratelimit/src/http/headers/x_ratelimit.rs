@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderName};
 
-use super::whole_seconds;
+use super::{number, whole_seconds};
 use crate::{algorithm::Decision, policy::Quota};
 
 pub(super) const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -11,7 +11,7 @@ pub(super) const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-re
 pub(super) const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 pub(super) fn write(quota: &Quota, decision: &Decision, headers: &mut HeaderMap) {
-    headers.insert(LIMIT, quota.limit().into());
-    headers.insert(REMAINING, decision.remaining.into());
-    headers.insert(RESET, whole_seconds(decision.reset_after).into());
+    headers.insert(LIMIT, number(quota.limit().into()));
+    headers.insert(REMAINING, number(decision.remaining.into()));
+    headers.insert(RESET, number(whole_seconds(decision.reset_after)));
 }

@@ -1,0 +1,48 @@
+//! Numbers as header values, without allocating for those that there mostly are.
+
+use http::HeaderValue;
+
+/// Numbers below this have their digits ready: 16 KB of them.
+const READY: u32 = 4096;
+
+/// The digits of each number in four places, with zeros in front: "0000", "0001", …
+static DIGITS: [[u8; 4]; READY as usize] = digits();
+
+const fn digits() -> [[u8; 4]; READY as usize] {
+    const ZEROS: u32 = u32::from_be_bytes(*b"0000");
+    let mut all = [[0; 4]; READY as usize];
+    let mut n = 0;
+    while n < READY {
+        // Each of the four is below ten, so that none runs into the next.
+        let places = [n / 1000, n / 100 % 10, n / 10 % 10, n % 10];
+        let digits = (places[0] << 24) + (places[1] << 16) + (places[2] << 8) + places[3];
+        all[n as usize] = (ZEROS + digits).to_be_bytes();
+        n += 1;
+    }
+    all
+}
+
+/// A number's value.
+pub(super) fn number(n: u64) -> HeaderValue {
+    let ready = usize::try_from(n).ok().and_then(|n| DIGITS.get(n));
+    let zeros = match n {
+        0..10 => 3,
+        10..100 => 2,
+        100..1000 => 1,
+        _ => 0,
+    };
+    let text = ready.and_then(|digits| str::from_utf8(&digits[zeros..]).ok());
+    text.map_or_else(|| HeaderValue::from(n), HeaderValue::from_static)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reads_as_it_should() {
+        for n in (0..20_000).chain([u64::from(u32::MAX), u64::MAX]) {
+            assert_eq!(number(n), n.to_string());
+        }
+    }
+}
