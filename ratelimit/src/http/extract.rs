@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, request::Parts};
+use once_cell::sync::Lazy;
 
 use super::{
     PolicySource,
@@ -80,6 +81,9 @@ impl<P, T> RateLimited<P, T> {
     }
 }
 
+/// The limiter of requests that no limiter is asked about. One for all, as it is no small thing to make.
+static UNASKED: Lazy<RateLimiter> = Lazy::new(RateLimiter::default);
+
 impl<P: PolicySource, T> RateLimited<P, T> {
     /// An argument as it would be had the request been admitted without a limit: to call a limited
     /// handler directly, as in a test of its own code.
@@ -105,7 +109,7 @@ impl<P: PolicySource, T> RateLimited<P, T> {
     /// `P` has no limits.
     pub fn granted(inner: T) -> Self {
         let policy = P::limits()[0].policy();
-        let status = RateLimitStatus::granted(RateLimiter::default(), policy);
+        let status = RateLimitStatus::granted(UNASKED.clone(), policy);
         Self::new(status, inner)
     }
 }
