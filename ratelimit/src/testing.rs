@@ -41,6 +41,7 @@ use tower_service::Service;
 use crate::{
     client::StaticTiers,
     clock::ManualClock,
+    http::Wanted,
     limiter::{Builder, RateLimitStatus, RateLimiter},
     store::MemoryStore,
 };
@@ -79,7 +80,7 @@ impl TestLimiter {
     pub fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
         let clock = ManualClock::new();
         let store = MemoryStore::new().with_clock(clock.clone());
-        let builder = settings(RateLimiter::builder().store(store));
+        let builder = settings(RateLimiter::builder().store(store)).for_tests();
         match builder.build() {
             Ok(limiter) => Self { limiter, clock },
             Err(error) => panic!("{error}"),
@@ -129,9 +130,10 @@ fn get(path: &str) -> Request<Body> {
     }
 }
 
-async fn send(app: &Router, request: Request<Body>) -> Response {
+async fn send(app: &Router, mut request: Request<Body>) -> Response {
     let peer = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut app = app.clone().layer(MockConnectInfo(peer));
+    request.extensions_mut().insert(Wanted);
     match app.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, error::Error, fmt, future::Future, sync::Arc};
 
+use foldhash::fast::RandomState;
+
 use super::{ApiKey, ClientId};
 
 /// Knows API keys and their tiers: a table, Redis, the application's own database.
@@ -131,7 +133,7 @@ pub(crate) struct KnownCaller {
 /// # Ok::<(), ratelimit::BuildError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct StaticTiers(HashMap<Box<[u8]>, KnownCaller>);
+pub struct StaticTiers(HashMap<Box<[u8]>, KnownCaller, RandomState>);
 
 impl StaticTiers {
     /// A table of (API key, tier) pairs.

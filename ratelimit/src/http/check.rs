@@ -28,6 +28,11 @@ pub(super) struct Decided {
     pub(super) status: RateLimitStatus,
 }
 
+/// In a request: whoever sent it on looks at the response's extensions for what was decided. Where
+/// nobody looks, a map of extensions need not be made.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted;
+
 /// A policy source as a value: what depends on its type is little, since the compiler makes that anew
 /// for each argument of each handler.
 pub(super) struct Source<S> {
@@ -120,6 +125,9 @@ async fn check(
         // a part of each handler's otherwise, which the compiler has to describe again and again.
         None => boxed(limiter.check_in_time(&policies, caller)).await,
     };
+    if limiter.is_for_tests() || parts.extensions.get::<Wanted>().is_some() {
+        status.want();
+    }
     match status.verdict() {
         Verdict::Admitted => {
             parts.extensions.insert(Decided {
@@ -146,7 +154,9 @@ fn turn_away(limits: &[&Limit], status: RateLimitStatus) -> Response {
         None => exceeded.into_response(),
     };
     headers::write(&status, response.headers_mut());
-    response.extensions_mut().insert(status);
+    if status.is_wanted() {
+        response.extensions_mut().insert(status);
+    }
     response
 }
 
@@ -169,7 +179,9 @@ pub(super) async fn finish(
     let inner = response.extensions().get::<RateLimitStatus>();
     if inner.is_none_or(|inner| status.is_tighter_than(inner)) {
         headers::write(status, response.headers_mut());
-        response.extensions_mut().insert(status.clone());
+        if status.is_wanted() {
+            response.extensions_mut().insert(status.clone());
+        }
     }
     response
 }

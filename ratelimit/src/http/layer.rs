@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::{
     PolicySource,
-    check::{Source, decide, finish},
+    check::{Source, Wanted, decide, finish},
     grpc,
 };
 use crate::limiter::RateLimiter;
@@ -154,6 +154,7 @@ where
             }
             match decide(&mut parts, &(), Source::of::<P>()).await {
                 Ok(status) => {
+                    parts.extensions.insert(Wanted);
                     let response = inner.call(Request::from_parts(parts, body)).await?;
                     Ok(finish(P::limits(), &status, response.map(Body::new)).await)
                 }

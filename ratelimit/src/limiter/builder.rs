@@ -36,6 +36,7 @@ pub struct Builder {
     on_store_error: OnStoreError,
     headers: HeaderStyle,
     is_unobserved: bool,
+    is_for_tests: bool,
 }
 
 #[derive(Default)]
@@ -219,6 +220,12 @@ impl Builder {
         self
     }
 
+    /// What it decides is looked for in each response.
+    pub(crate) fn for_tests(mut self) -> Self {
+        self.is_for_tests = true;
+        self
+    }
+
     /// Builds the limiter.
     ///
     /// # Errors
@@ -281,6 +288,7 @@ impl Builder {
             secrets: secrets(self.secret_header, &self.secrets)?,
             headers: self.headers,
             is_unobserved: self.is_unobserved,
+            is_for_tests: self.is_for_tests,
         }))
     }
 }

@@ -100,6 +100,7 @@ struct Inner {
     queue: Queue,
     watch: Arc<Watch>,
     is_unobserved: bool,
+    is_for_tests: bool,
     #[cfg(feature = "redis")]
     fleet: Fleet,
     reports: Reports,
@@ -282,6 +283,10 @@ impl RateLimiter {
         RateLimitStatus::new(self.clone(), verdict, accounts)
     }
 
+    pub(crate) fn is_for_tests(&self) -> bool {
+        self.0.is_for_tests
+    }
+
     pub(crate) fn headers(&self) -> HeaderStyle {
         self.0.headers
     }
@@ -305,6 +310,7 @@ struct Settings {
     secrets: Option<Secrets>,
     headers: HeaderStyle,
     is_unobserved: bool,
+    is_for_tests: bool,
 }
 
 impl Default for Settings {
@@ -320,6 +326,7 @@ impl Default for Settings {
             secrets: None,
             headers: HeaderStyle::default(),
             is_unobserved: false,
+            is_for_tests: false,
         }
     }
 }
@@ -350,6 +357,7 @@ impl RateLimiter {
             queue: Queue::default(),
             watch,
             is_unobserved: settings.is_unobserved,
+            is_for_tests: settings.is_for_tests,
             #[cfg(feature = "redis")]
             fleet: Fleet::default(),
             reports: Reports::default(),

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,6 +44,7 @@ pub struct RateLimitStatus(Arc<Inner>);
 struct Inner {
     limiter: RateLimiter,
     verdict: Verdict,
+    is_wanted: AtomicBool,
     /// At least one. What is left changes when something is charged or given back.
     accounts: Mutex<Accounts>,
 }
@@ -50,6 +54,7 @@ impl RateLimitStatus {
         Self(Arc::new(Inner {
             limiter,
             verdict,
+            is_wanted: AtomicBool::new(false),
             accounts: Mutex::new(accounts),
         }))
     }
@@ -66,6 +71,15 @@ impl RateLimitStatus {
 
     pub(crate) fn verdict(&self) -> Verdict {
         self.0.verdict
+    }
+
+    /// Somebody will look for it in the response.
+    pub(crate) fn want(&self) {
+        self.0.is_wanted.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.is_wanted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn accounts(&self) -> Accounts {
