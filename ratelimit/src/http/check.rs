@@ -150,10 +150,14 @@ fn turn_away(limits: &[&Limit], status: RateLimitStatus) -> Response {
         .find(|limit| std::ptr::eq(limit.policy(), policy))
         .and_then(|limit| limit.on_limited());
     let mut response = match own_answer {
-        Some(answer) => answer(&exceeded),
+        Some(answer) => {
+            let mut response = answer(&exceeded);
+            headers::write(&status, response.headers_mut());
+            response
+        }
+        // With the headers.
         None => exceeded.into_response(),
     };
-    headers::write(&status, response.headers_mut());
     if status.is_wanted() {
         response.extensions_mut().insert(status);
     }
