@@ -194,9 +194,9 @@ fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T>
     Box::pin(future)
 }
 
-fn limiter(parts: &Parts) -> RateLimiter {
+fn limiter(parts: &Parts) -> &RateLimiter {
     let own = parts.extensions.get::<RateLimiter>();
-    own.unwrap_or_else(|| RateLimiter::global()).clone()
+    own.unwrap_or_else(|| RateLimiter::global())
 }
 
 /// The address at the other end of the connection, where the app is served with it.
