@@ -4,27 +4,44 @@
 use std::fmt::Write;
 
 /// Rounds of each comparison.
-pub(crate) const ROUNDS: usize = 7;
+pub const ROUNDS: usize = 7;
 
 /// What is good.
 #[derive(Clone, Copy)]
-pub(crate) enum Unit {
+pub enum Unit {
     /// Nanoseconds for each: less is better.
     Nanoseconds,
     /// Milliseconds for each: less is better.
     Milliseconds,
     /// So many each second: more is better.
     PerSecond,
+    /// Bytes for each: less is better.
+    Bytes,
+    /// Allocations for each: less is better.
+    Allocations,
+}
+
+impl Unit {
+    fn show(self, figure: f64) -> String {
+        match self {
+            Self::Nanoseconds => format!("{figure:.0} ns"),
+            Self::Milliseconds => format!("{figure:.0} ms"),
+            Self::PerSecond => format!("{figure:.0} /s"),
+            Self::Bytes => format!("{figure:.0} bytes"),
+            Self::Allocations => format!("{figure:.2} allocations"),
+        }
+    }
 }
 
 /// Something to measure: a name, and one round of it.
-pub(crate) struct Contestant<'a> {
-    pub(crate) name: String,
-    pub(crate) round: Box<dyn FnMut() -> f64 + 'a>,
+pub struct Contestant<'a> {
+    name: String,
+    round: Box<dyn FnMut() -> f64 + 'a>,
 }
 
 impl<'a> Contestant<'a> {
-    pub(crate) fn new(name: impl Into<String>, round: impl FnMut() -> f64 + 'a) -> Self {
+    /// One with this name, and what it measures in a round.
+    pub fn new(name: impl Into<String>, round: impl FnMut() -> f64 + 'a) -> Self {
         Self {
             name: name.into(),
             round: Box::new(round),
@@ -32,14 +49,21 @@ impl<'a> Contestant<'a> {
     }
 }
 
+/// What has been measured.
 #[derive(Default)]
-pub(crate) struct Table {
+pub struct Table {
     rows: String,
 }
 
 impl Table {
-    /// Measures all in turn. The first is what the others are compared with.
-    pub(crate) fn compare(&mut self, what: &str, unit: Unit, mut contestants: Vec<Contestant<'_>>) {
+    /// Measures all in turn, and says what their medians are. The first is what the others are
+    /// compared with.
+    pub fn compare(
+        &mut self,
+        what: &str,
+        unit: Unit,
+        mut contestants: Vec<Contestant<'_>>,
+    ) -> Vec<f64> {
         eprintln!("{what}");
         let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); contestants.len()];
         for _ in 0..ROUNDS {
@@ -48,30 +72,54 @@ impl Table {
             }
         }
         let base = rounds[0].clone();
-        for (contestant, figures) in contestants.iter().zip(&rounds) {
+        let mut medians = Vec::new();
+        for (contestant, figures) in contestants.iter().zip(rounds) {
             let ratios: Vec<f64> = figures.iter().zip(&base).map(|(a, b)| a / b).collect();
             let (low, ratio, high) = spread(ratios);
-            let (_, figure, _) = spread(figures.clone());
-            let figure = match unit {
-                Unit::Nanoseconds => format!("{figure:.0} ns"),
-                Unit::Milliseconds => format!("{figure:.0} ms"),
-                Unit::PerSecond => format!("{figure:.0} /s"),
+            let (_, median, _) = spread(figures);
+            let ratio = format!("{ratio:.2} ({low:.2}–{high:.2})");
+            self.add_row(what, &contestant.name, &unit.show(median), &ratio);
+            medians.push(median);
+        }
+        medians
+    }
+
+    /// Adds what has been counted once, and is the same each time.
+    pub fn state(&mut self, what: &str, unit: Unit, counted: &[(String, f64)]) {
+        for (name, figure) in counted {
+            let base = counted[0].1;
+            let ratio = if base > 0.0 {
+                format!("{:.2}", figure / base)
+            } else {
+                String::from("–")
             };
-            let row = format!(
-                "| {what} | {} | {figure} | {ratio:.2} ({low:.2}–{high:.2}) |",
-                contestant.name
-            );
-            eprintln!("{row}");
-            // Writing to a String cannot fail.
-            let _ = writeln!(self.rows, "{row}");
+            self.add_row(what, name, &unit.show(*figure), &ratio);
         }
     }
 
-    pub(crate) fn to_markdown(&self) -> String {
+    /// Adds the rows of a table that another program made.
+    pub fn add_rows(&mut self, rows: &str) {
+        self.rows.push_str(rows);
+    }
+
+    /// Its lines, without those at the top.
+    pub fn rows(&self) -> &str {
+        &self.rows
+    }
+
+    /// All of it.
+    pub fn to_markdown(&self) -> String {
         format!(
             "| what | who | median of {ROUNDS} rounds | ratio to the first (lowest–highest) |\n| --- | --- | ---: | ---: |\n{}",
             self.rows
         )
+    }
+
+    fn add_row(&mut self, what: &str, who: &str, figure: &str, ratio: &str) {
+        let row = format!("| {what} | {who} | {figure} | {ratio} |");
+        eprintln!("{row}");
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.rows, "{row}");
     }
 }
 

@@ -2,6 +2,28 @@
 
 use std::{fs, process::Command};
 
+/// Whoever is measured beside this workspace's own.
+const PEERS: [&str; 4] = ["governor", "axum_gcra", "trypema", "tower_governor"];
+
+const METHOD: &str = "\
+How it is measured: contestants take turns, round after round, so that what the machine does \
+meanwhile troubles all of them alike. A figure is the median of the rounds. A ratio is taken within \
+each round, to the first of its comparison; it is stated as the median and the lowest and highest. \
+What is counted and not timed (allocations, bytes) has no rounds, and neither has the longest time \
+of a check, which is that of all the checks.
+
+In memory, everyone is asked about the same clients in the same order, drawn beforehand: IPv4 \
+addresses, each in the kind of key that the limiter takes (`IpAddr`, or text for trypema, which \
+includes writing the address out). Everyone has the same limit, which is not used up, its own \
+default hash and its own default clock. With two threads, the time is that of the whole divided by \
+the checks of both. `MemoryStore` is the decision alone, as the peers take it; `RateLimiter` is all \
+that a request costs: whose it is, its tier, the decision, and counting it. How the time grows with \
+the number of clients is drawn in [growth.svg](growth.svg).
+
+Not measured: tower-rate-limiter (each version of it needs a newer Rust than this workspace is \
+pinned to); axum-governor (its limiter is governor's, and is private to its layer).
+";
+
 pub(crate) fn describe() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
@@ -16,7 +38,7 @@ pub(crate) fn describe() -> String {
         "# Results of `benches/run`\n\n\
          Ratios are what counts: the machine is shared, and the absolute figures are its own.\n\n\
          - machine: {model}, {cores} cores\n\
-         - {}\n- {}\n- wrk {}\n- date: {}\n- peers: governor 0.10.4, tower_governor 0.8.0\n",
+         - {}\n- {}\n- wrk {}\n- date: {}\n- peers: {}\n\n{METHOD}",
         printed("rustc", &["--version"]),
         printed("redis-server", &["--version"]),
         printed("wrk", &["--version"])
@@ -24,7 +46,18 @@ pub(crate) fn describe() -> String {
             .nth(1)
             .unwrap_or("unknown"),
         printed("date", &["+%F"]),
+        PEERS.map(locked).join(", "),
     )
+}
+
+/// A package and its version, as it was built.
+fn locked(package: &str) -> String {
+    let lock = include_str!("../../Cargo.lock");
+    let version = lock
+        .split_once(&format!("name = \"{package}\"\nversion = \""))
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map_or("unknown", |(version, _)| version);
+    format!("{package} {version}")
 }
 
 /// The first line of what a program says of itself.
