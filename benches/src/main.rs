@@ -4,6 +4,7 @@
 //! them, and does not write the table.
 
 mod compile;
+mod footprint;
 mod http;
 mod machine;
 mod memory;
@@ -21,6 +22,9 @@ fn main() -> io::Result<()> {
     let mut table = Table::default();
     if is_chosen(&["memory", "checks"]) {
         memory::run(&mut table);
+    }
+    if is_chosen(&["memory", "footprint"]) {
+        footprint::run(&mut table)?;
     }
     if is_chosen(&["http"]) {
         http::run(&mut table)?;
