@@ -4,6 +4,8 @@
 //! them, and does not write the table.
 
 mod compile;
+mod denied;
+mod eviction;
 mod footprint;
 mod http;
 mod machine;
@@ -16,6 +18,8 @@ use ratelimit_benches::compare;
 
 use self::compare::Table;
 
+const DEFAULT_CAPACITY: u32 = 1_000_000;
+
 fn main() -> io::Result<()> {
     let chosen = env::args().nth(1);
     let is_chosen = |names: &[&str]| chosen.as_deref().is_none_or(|name| names.contains(&name));
@@ -25,6 +29,15 @@ fn main() -> io::Result<()> {
     }
     if is_chosen(&["memory", "footprint"]) {
         footprint::run(&mut table)?;
+    }
+    if is_chosen(&["memory", "eviction"]) {
+        let capacity = env::args()
+            .nth(2)
+            .and_then(|capacity| capacity.parse().ok());
+        eviction::run(&mut table, capacity.unwrap_or(DEFAULT_CAPACITY));
+    }
+    if is_chosen(&["memory", "denied"]) {
+        denied::run(&mut table);
     }
     if is_chosen(&["http"]) {
         http::run(&mut table)?;
