@@ -3,10 +3,12 @@
 //! Started by `benches/run`, which sees to wrk and redis-server. With an argument it runs a part of
 //! them, and does not write the table.
 
+mod chart;
 mod compile;
 mod denied;
 mod eviction;
 mod footprint;
+mod growth;
 mod http;
 mod machine;
 mod memory;
@@ -38,6 +40,9 @@ fn main() -> io::Result<()> {
     }
     if is_chosen(&["memory", "denied"]) {
         denied::run(&mut table);
+    }
+    if is_chosen(&["memory", "growth"]) {
+        growth::run(&mut table)?;
     }
     if is_chosen(&["http"]) {
         http::run(&mut table)?;
