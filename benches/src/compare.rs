@@ -84,7 +84,7 @@ impl Table {
         medians
     }
 
-    /// Adds what has been counted once, and is the same each time.
+    /// Adds what has been counted once and not timed in rounds.
     pub fn state(&mut self, what: &str, unit: Unit, counted: &[(String, f64)]) {
         for (name, figure) in counted {
             let base = counted[0].1;

@@ -10,7 +10,7 @@ use ratelimit_benches::{
 
 use crate::chart::{Chart, Line};
 
-const CHECKS: usize = 200_000;
+const CHECKS: usize = 500_000;
 
 pub(crate) fn run(table: &mut Table) -> io::Result<()> {
     let makes = [governor, token_bucket, rate_limiter];
