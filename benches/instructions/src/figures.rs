@@ -5,16 +5,20 @@ use std::{fs, io, path::PathBuf};
 /// A workload's name, and instructions for each time that it is done.
 pub(crate) type Figure = (String, u64);
 
-pub(crate) fn read() -> io::Result<Vec<Figure>> {
+/// Where they were counted, and what they were.
+pub(crate) fn read() -> io::Result<(String, Vec<Figure>)> {
     let text = fs::read_to_string(file())?;
-    text.lines().map(parse).collect()
+    let (environment, figures) = text.split_once('\n').unwrap_or_default();
+    let figures = figures.lines().map(parse).collect::<io::Result<_>>()?;
+    Ok((environment.to_owned(), figures))
 }
 
-pub(crate) fn write(figures: &[Figure]) -> io::Result<()> {
+pub(crate) fn write(environment: &str, figures: &[Figure]) -> io::Result<()> {
     let lines = figures
         .iter()
         .map(|(name, count)| format!("{name}: {count}\n"));
-    fs::write(file(), lines.collect::<String>())
+    let lines: String = lines.collect();
+    fs::write(file(), format!("{environment}\n{lines}"))
 }
 
 fn parse(line: &str) -> io::Result<Figure> {

@@ -1,10 +1,12 @@
 //! How many instructions a decision takes, beside how many it took when `instructions.txt` was
 //! written. Unlike time, that is the same on a busy machine.
 //!
-//! Without an argument it compares and fails where there are more; with `write` it writes the file.
+//! Without an argument it compares and fails where there are more, if compiler, C library and valgrind
+//! are those of the file; with `write` it writes the file.
 //! With the name of a workload and a number it does that so often, which is what callgrind counts.
 
 mod callgrind;
+mod environment;
 mod figures;
 mod workload;
 
@@ -25,7 +27,7 @@ fn main() -> io::Result<ExitCode> {
     match arguments[..] {
         [] => compare(),
         ["write"] => {
-            figures::write(&count_all()?)?;
+            figures::write(&environment::describe()?, &count_all()?)?;
             Ok(ExitCode::SUCCESS)
         }
         [name, times] => run(name, times),
@@ -37,8 +39,17 @@ fn main() -> io::Result<ExitCode> {
 const RENEW: &str = "benches/instructions/run write";
 
 fn compare() -> io::Result<ExitCode> {
-    let kept = figures::read()?;
+    let (then, kept) = figures::read()?;
+    let now = environment::describe()?;
     let mut out = io::stdout();
+    if now != then {
+        writeln!(
+            out,
+            "These cannot be compared with instructions.txt, which is of\n{then}\nand not of\n{now}"
+        )?;
+        count_all()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut exit = ExitCode::SUCCESS;
     for (name, count) in count_all()? {
         match Change::of(&name, count, &kept) {
