@@ -23,7 +23,7 @@ use crate::{
 ///
 /// It holds at most [`capacity`](Self::with_capacity) buckets. What has expired goes as new buckets
 /// come; where none has, a new bucket takes the place of the one that is soonest full again of a
-/// few that are looked at, the one whose loss gives its client the least. A bucket takes about 100
+/// few that are looked at, the one whose loss gives its client the least. A bucket takes 80 to 100
 /// bytes, and under the sliding window 8 more for each request that was admitted within the window.
 ///
 /// ```
