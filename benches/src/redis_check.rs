@@ -24,7 +24,7 @@ pub(crate) fn run(table: &mut Table) {
         return;
     };
     for algorithm in ALGORITHMS {
-        for in_flight in [1, 64] {
+        for in_flight in [1, 64, 256] {
             // Each round on a server of its own would measure start-up; each pair has one.
             let server = RedisServer::start();
             let what = format!(

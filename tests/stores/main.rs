@@ -6,4 +6,5 @@ mod exactness;
 mod persistence;
 mod redis_keys;
 mod retry_after;
+mod together;
 mod topologies;

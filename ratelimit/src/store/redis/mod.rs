@@ -13,6 +13,7 @@ mod reply;
 mod run;
 mod scripts;
 mod tiers;
+mod turn;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -218,10 +219,7 @@ impl RedisStoreBuilder {
 impl RedisStore {
     fn run(&self, deadline: Instant) -> Run<'_> {
         Run {
-            scripts: &self.scripts,
-            connections: &self.connections,
-            breaker: &self.breaker,
-            prefix: &self.prefix,
+            store: self,
             deadline,
             now: self.clock.as_ref().map(Clock::now_micros),
         }

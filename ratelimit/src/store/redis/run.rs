@@ -1,28 +1,28 @@
 //! From a question to a script's call, and from its reply to a decision.
 
-use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use std::sync::Arc;
+
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
 use tokio::time::Instant;
 
 use super::{
-    connection::{Connections, reason},
+    RedisStore,
+    connection::{Slot, Waiting, reason},
     reply::{Found, agreed, decisions},
-    scripts::{Scripts, Source},
+    scripts::Source,
 };
 use crate::{
     algorithm::{Decision, token_bucket},
     policy::{Algorithm, TICKS_PER_MICRO},
-    store::{Bucket, Charge, Decisions, StoreError, breaker::Breaker},
+    store::{Bucket, Charge, Decisions, StoreError},
 };
 
 /// One run of a script, with what it needs beside its buckets.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
-    pub(super) scripts: &'a Scripts,
-    pub(super) connections: &'a Connections,
-    pub(super) breaker: &'a Breaker,
+    pub(super) store: &'a RedisStore,
     /// Until when the answer may be waited for.
     pub(super) deadline: Instant,
-    pub(super) prefix: &'a str,
     /// `None` for the server's own time.
     pub(super) now: Option<u64>,
 }
@@ -30,9 +30,7 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// One check: one round trip, or two where the server has lost the script.
     pub(super) async fn check(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let source = &self.scripts.of(bucket.algorithm()).check;
-        let arguments = arguments(bucket, cost);
-        let answer: Vec<u64> = self.one(source, bucket, &arguments, None).await?;
+        let answer: Vec<u64> = self.ask(self.in_turn(bucket, cost)).await?;
         let (&admitted, rest) = answer.split_first().ok_or_else(not_the_scripts)?;
         let found = Found::read(bucket, rest).ok_or_else(not_the_scripts)?;
         agreed(found.check(&bucket.quota(), cost), admitted).ok_or_else(not_the_scripts)
@@ -40,9 +38,8 @@ impl Run<'_> {
 
     /// Takes the cost, or all there is.
     pub(super) async fn charge(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let source = &self.scripts.of(bucket.algorithm()).charge;
-        let arguments = arguments(bucket, cost);
-        let answer: Vec<u64> = self.one(source, bucket, &arguments, None).await?;
+        let source = &self.store.scripts.of(bucket.algorithm()).charge;
+        let answer: Vec<u64> = self.ask(self.one(source, bucket, cost, None)).await?;
         let (&was_there, rest) = answer.split_first().ok_or_else(not_the_scripts)?;
         let found = Found::read(bucket, rest).ok_or_else(not_the_scripts)?;
         agreed(found.charge(&bucket.quota(), cost), was_there).ok_or_else(not_the_scripts)
@@ -55,9 +52,8 @@ impl Run<'_> {
         cost: u32,
         at: u64,
     ) -> Result<Decision, StoreError> {
-        let source = &self.scripts.of(bucket.algorithm()).refund;
-        let arguments = arguments(bucket, cost);
-        let answer: Vec<u64> = self.one(source, bucket, &arguments, Some(at)).await?;
+        let source = &self.store.scripts.of(bucket.algorithm()).refund;
+        let answer: Vec<u64> = self.ask(self.one(source, bucket, cost, Some(at))).await?;
         let found = Found::read(bucket, &answer).ok_or_else(not_the_scripts)?;
         Ok(found.check(&bucket.quota(), 0))
     }
@@ -67,111 +63,174 @@ impl Run<'_> {
         let mut forget = redis::cmd("DEL");
         forget.arg(self.key(bucket));
         let forgotten = async {
-            let answer = self.command(&forget).await;
-            answer.map(drop).map_err(|error| self.failed(&error))
+            let answer = async { self.command(&self.store.connections.slot()?, &forget).await };
+            answer.await.map(drop).map_err(|error| self.failed(&error))
         };
-        self.breaker.ask(forgotten).await
+        self.store.breaker.ask(forgotten).await
     }
 
     /// One check of several buckets, in one round trip.
     pub(super) async fn check_all(self, charges: &[Charge]) -> Result<Decisions, StoreError> {
         let call = |name: &str, script: &str| {
-            let mut call = redis::cmd(name);
-            call.arg(script).arg(charges.len());
+            let buckets = charges.iter().map(|charge| &charge.bucket);
+            let mut call = self.of_several(name, script, buckets);
             for charge in charges {
-                call.arg(self.key(&charge.bucket));
-            }
-            self.add_time(&mut call);
-            for charge in charges {
-                call.arg(match charge.bucket.algorithm() {
-                    Algorithm::TokenBucket => "t",
-                    Algorithm::SlidingWindow => "s",
-                    Algorithm::FixedWindow => "f",
-                });
+                call.arg(letter(&charge.bucket));
                 call.arg(u8::from(charge.enforced));
-                let arguments = arguments(&charge.bucket, charge.cost);
-                for n in 0..4 {
-                    call.arg(arguments.get(n).copied().unwrap_or_default());
-                }
+                add_four(&mut call, &charge.bucket, charge.cost);
             }
             call
         };
-        let answers: Vec<Vec<u64>> = self.send(&self.scripts.check_all, call).await?;
+        let answer = async {
+            let slot = self.store.connections.slot()?;
+            self.call(&slot, &self.store.scripts.check_all, call).await
+        };
+        let answers: Vec<Vec<u64>> = self.ask(answer).await?;
         decisions(charges, &answers).ok_or_else(not_the_scripts)
     }
 
-    async fn one<T: redis::FromRedisValue>(
+    /// One check in a call of its own.
+    pub(super) async fn alone(
+        self,
+        slot: &Arc<Slot>,
+        bucket: &Bucket,
+        cost: u32,
+    ) -> Result<Value, RedisError> {
+        let source = &self.store.scripts.of(bucket.algorithm()).check;
+        let call = |name: &str, script: &str| self.of_one(name, script, bucket, cost);
+        self.call(slot, source, call).await
+    }
+
+    /// Checks that have nothing to do with each other, in one call: an answer for each.
+    pub(super) async fn check_each(
+        self,
+        slot: &Arc<Slot>,
+        checks: &[Waiting],
+    ) -> Result<Value, RedisError> {
+        let call = |name: &str, script: &str| {
+            let buckets = checks.iter().map(|check| &check.bucket);
+            let mut call = self.of_several(name, script, buckets);
+            for check in checks {
+                call.arg(letter(&check.bucket));
+                add_four(&mut call, &check.bucket, check.cost);
+            }
+            call
+        };
+        self.call(slot, &self.store.scripts.check_each, call).await
+    }
+
+    async fn one(
         self,
         source: &Source,
         bucket: &Bucket,
-        arguments: &[u64],
+        cost: u32,
         last: Option<u64>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<Value, RedisError> {
         let call = |name: &str, script: &str| {
-            let mut call = redis::cmd(name);
-            call.arg(script).arg(1).arg(self.key(bucket));
-            self.add_time(&mut call);
-            for argument in arguments {
-                call.arg(argument);
-            }
+            let mut call = self.of_one(name, script, bucket, cost);
             if let Some(last) = last {
                 call.arg(last);
             }
             call
         };
-        self.send(source, call).await
+        let slot = self.store.connections.slot()?;
+        self.call(&slot, source, call).await
     }
 
-    async fn send<T: redis::FromRedisValue>(
-        self,
-        source: &Source,
-        call: impl Fn(&str, &str) -> Cmd,
-    ) -> Result<T, StoreError> {
-        self.breaker.ask(self.answer(source, call)).await
+    fn of_one(&self, name: &str, script: &str, bucket: &Bucket, cost: u32) -> Cmd {
+        let mut call = self.of_several(name, script, [bucket].into_iter());
+        for argument in arguments(bucket, cost) {
+            call.arg(argument);
+        }
+        call
     }
 
-    async fn answer<T: redis::FromRedisValue>(
+    /// A script's call, up to the time.
+    fn of_several<'b>(
+        &self,
+        name: &str,
+        script: &str,
+        buckets: impl ExactSizeIterator<Item = &'b Bucket>,
+    ) -> Cmd {
+        let mut call = redis::cmd(name);
+        call.arg(script).arg(buckets.len());
+        for bucket in buckets {
+            call.arg(self.key(bucket));
+        }
+        match self.now {
+            Some(now) => call.arg(now),
+            None => call.arg(""),
+        };
+        call
+    }
+
+    /// What the script answers, by its digest or, where the server has lost it, whole.
+    async fn call(
         self,
+        slot: &Arc<Slot>,
         source: &Source,
         call: impl Fn(&str, &str) -> Cmd,
-    ) -> Result<T, StoreError> {
-        let answer = match self.command(&call("EVALSHA", &source.sha1)).await {
+    ) -> Result<Value, RedisError> {
+        match self.command(slot, &call("EVALSHA", &source.sha1)).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.command(&call("EVAL", &source.text)).await
+                self.command(slot, &call("EVAL", &source.text)).await
             }
             answer => answer,
-        };
-        let answer = answer.map_err(|error| self.failed(&error))?;
-        redis::from_redis_value(answer).map_err(|_| not_the_scripts())
+        }
     }
 
-    async fn command(self, command: &Cmd) -> Result<Value, RedisError> {
-        let answer = self.connections.send(command, self.deadline).await;
-        answer.and_then(Value::extract_error)
+    async fn command(self, slot: &Arc<Slot>, command: &Cmd) -> Result<Value, RedisError> {
+        let connections = &self.store.connections;
+        match connections.send_through(slot, command, self.deadline).await {
+            // Not those that are within it, each of which is the answer to a check.
+            Ok(Value::ServerError(error)) => Err(error.into()),
+            answer => answer,
+        }
+    }
+
+    async fn ask<T: FromRedisValue>(
+        self,
+        answer: impl Future<Output = Result<Value, RedisError>>,
+    ) -> Result<T, StoreError> {
+        let answer = async {
+            let answer = answer.await.map_err(|error| self.failed(&error))?;
+            redis::from_redis_value(answer).map_err(|_| not_the_scripts())
+        };
+        self.store.breaker.ask(answer).await
     }
 
     fn failed(&self, error: &RedisError) -> StoreError {
         if error.code() == Some("WRONGTYPE") {
             StoreError::of_one_bucket(reason(error))
         } else {
-            self.connections.failed(error)
+            self.store.connections.failed(error)
         }
     }
 
     fn key(&self, bucket: &Bucket) -> String {
-        format!("{}{bucket}", self.prefix)
-    }
-
-    fn add_time(&self, call: &mut Cmd) {
-        match self.now {
-            Some(now) => call.arg(now),
-            None => call.arg(""),
-        };
+        format!("{}{bucket}", self.store.prefix)
     }
 }
 
 fn not_the_scripts() -> StoreError {
     StoreError::of_one_bucket("Redis gave an answer that is not the script's")
+}
+
+/// An algorithm, as it is in `ARGV`.
+fn letter(bucket: &Bucket) -> &'static str {
+    match bucket.algorithm() {
+        Algorithm::TokenBucket => "t",
+        Algorithm::SlidingWindow => "s",
+        Algorithm::FixedWindow => "f",
+    }
+}
+
+/// As many arguments for each algorithm.
+fn add_four(call: &mut Cmd, bucket: &Bucket, cost: u32) {
+    let arguments = arguments(bucket, cost);
+    for n in 0..4 {
+        call.arg(arguments.get(n).copied().unwrap_or_default());
+    }
 }
 
 /// What an algorithm asks for, as it is in `ARGV`.

@@ -22,6 +22,7 @@ pub(super) struct Scripts {
     sliding_window: OneBucket,
     fixed_window: OneBucket,
     pub(super) check_all: Source,
+    pub(super) check_each: Source,
 }
 
 /// The scripts of one algorithm.
@@ -59,6 +60,8 @@ impl OneBucket {
 
 impl Scripts {
     pub(super) fn new() -> Self {
+        let of_several =
+            |end| Source::new(&[TIME, TOKEN_BUCKET, SLIDING_WINDOW, FIXED_WINDOW, end]);
         let refund_sliding_window = concat!(file!("ring"), file!("refund_sliding_window"));
         Self {
             token_bucket: OneBucket::new(
@@ -72,13 +75,8 @@ impl Scripts {
                 FIXED_WINDOW,
                 file!("refund_fixed_window"),
             ),
-            check_all: Source::new(&[
-                TIME,
-                TOKEN_BUCKET,
-                SLIDING_WINDOW,
-                FIXED_WINDOW,
-                file!("check_all"),
-            ]),
+            check_all: of_several(file!("check_all")),
+            check_each: of_several(file!("check_each")),
         }
     }
 
@@ -89,12 +87,14 @@ impl Scripts {
             sliding_window,
             fixed_window,
             check_all,
+            check_each,
         } = self;
         for source in [
             &token_bucket.check,
             &sliding_window.check,
             &fixed_window.check,
             check_all,
+            check_each,
         ] {
             let mut load = redis::cmd("SCRIPT");
             load.arg("LOAD").arg(&source.text);

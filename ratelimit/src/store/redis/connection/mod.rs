@@ -4,6 +4,7 @@ mod address;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod error;
+mod line;
 mod link;
 mod sentinel;
 mod slot;
@@ -27,11 +28,8 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
 use tokio::time::{Instant, timeout_at};
 
 pub use self::error::ConnectError;
-pub(super) use self::{address::Address, error::reason};
-use self::{
-    link::{Link, Target},
-    slot::Slot,
-};
+use self::link::{Link, Target};
+pub(super) use self::{address::Address, error::reason, line::Waiting, slot::Slot};
 use crate::store::StoreError;
 
 /// How long it may take to connect anew after an outage. What takes longer is tried again.
@@ -121,8 +119,20 @@ impl Connections {
 
     /// Sends a command and waits for its answer until then.
     pub(super) async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, RedisError> {
-        self.ask(deadline, |mut link| async move { link.send(command).await })
-            .await
+        self.send_through(&self.slot()?, command, deadline).await
+    }
+
+    /// The same through this one of the connections.
+    pub(super) async fn send_through(
+        &self,
+        slot: &Arc<Slot>,
+        command: &Cmd,
+        deadline: Instant,
+    ) -> Result<Value, RedisError> {
+        self.ask(slot, deadline, |mut link| async move {
+            link.send(command).await
+        })
+        .await
     }
 
     /// Sends commands together and waits for the answers until then.
@@ -131,15 +141,15 @@ impl Connections {
         commands: &Pipeline,
         deadline: Instant,
     ) -> Result<Vec<Value>, RedisError> {
-        self.ask(
-            deadline,
-            |mut link| async move { link.send_all(commands).await },
-        )
+        self.ask(&self.slot()?, deadline, |mut link| async move {
+            link.send_all(commands).await
+        })
         .await
     }
 
     async fn ask<T, F>(
         &self,
+        slot: &Arc<Slot>,
         deadline: Instant,
         question: impl FnOnce(Link) -> F,
     ) -> Result<T, RedisError>
@@ -150,7 +160,6 @@ impl Connections {
         if deadline <= Instant::now() {
             return Err(no_answer_in_time());
         }
-        let slot = self.slot()?;
         let answer = timeout_at(deadline, question(slot.link())).await;
         let answer = answer.unwrap_or_else(|_| Err(no_answer_in_time()));
         // An error that the server sends is an answer.
@@ -161,7 +170,8 @@ impl Connections {
         answer
     }
 
-    fn slot(&self) -> Result<Arc<Slot>, RedisError> {
+    /// The connection whose turn it is.
+    pub(super) fn slot(&self) -> Result<Arc<Slot>, RedisError> {
         let slots = self.slots.load();
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let slot = turn.checked_rem(slots.len()).map(|n| slots[n].clone());
@@ -181,7 +191,7 @@ impl Connections {
     }
 }
 
-fn no_answer_in_time() -> RedisError {
+pub(super) fn no_answer_in_time() -> RedisError {
     RedisError::from((ErrorKind::Io, "no answer in time"))
 }
 

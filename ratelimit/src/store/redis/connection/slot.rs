@@ -8,14 +8,18 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
-use super::link::{Link, Target};
+use super::{
+    line::Line,
+    link::{Link, Target},
+};
 
 /// After so many questions in a row without an answer another connection takes its place: a network
 /// may lose all that is sent on one and never close it, and a login that was refused once is not
 /// tried again by the redis crate.
 const UNANSWERED: u32 = 2;
 
-pub(super) struct Slot {
+pub(in super::super) struct Slot {
+    pub(in super::super) line: Line,
     link: ArcSwap<Link>,
     unanswered: AtomicU32,
     is_renewed: AtomicBool,
@@ -24,6 +28,7 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(link: Link) -> Arc<Self> {
         Arc::new(Self {
+            line: Line::default(),
             link: ArcSwap::from_pointee(link),
             unanswered: AtomicU32::new(0),
             is_renewed: AtomicBool::new(false),
