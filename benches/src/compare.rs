@@ -11,6 +11,8 @@ pub const ROUNDS: usize = 7;
 pub enum Unit {
     /// Nanoseconds for each: less is better.
     Nanoseconds,
+    /// Microseconds for each: less is better.
+    Microseconds,
     /// Milliseconds for each: less is better.
     Milliseconds,
     /// So many each second: more is better.
@@ -25,6 +27,7 @@ impl Unit {
     fn show(self, figure: f64) -> String {
         match self {
             Self::Nanoseconds => format!("{figure:.0} ns"),
+            Self::Microseconds => format!("{figure:.0} µs"),
             Self::Milliseconds => format!("{figure:.0} ms"),
             Self::PerSecond => format!("{figure:.0} /s"),
             Self::Bytes => format!("{figure:.0} bytes"),
