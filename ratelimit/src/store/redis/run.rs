@@ -62,10 +62,11 @@ impl Run<'_> {
     pub(super) async fn reset(self, bucket: &Bucket) -> Result<(), StoreError> {
         let mut forget = redis::cmd("DEL");
         forget.arg(self.key(bucket));
-        let forgotten = async {
-            let answer = async { self.command(&self.store.connections.slot()?, &forget).await };
-            answer.await.map(drop).map_err(|error| self.failed(&error))
+        let answer = async {
+            let slot = self.store.connections.slot()?;
+            self.command(&slot, &forget).await
         };
+        let forgotten = async { answer.await.map(drop).map_err(|error| self.failed(&error)) };
         self.store.breaker.ask(forgotten).await
     }
 

@@ -1,4 +1,7 @@
 //! Checks that go at once, and those that go together.
+//!
+//! What goes together is sent by a task of its own, so that it matters to nobody whether another one
+//! still waits for it.
 
 use std::{borrow::Borrow, sync::Arc};
 

@@ -21,9 +21,9 @@ use crate::store::Bucket;
 /// eighth of a round trip away, and only who is busy has as many checks under way at all.
 const UNDER_WAY: usize = 8;
 
-/// The most that go together. The server does nothing else meanwhile, for about as long as a round
-/// trip takes; more of them would save it little.
-const TOGETHER: usize = 64;
+/// The most that go together. More of them would save the server little, and while it decides some,
+/// others should be on their way to it.
+const TOGETHER: usize = 16;
 
 /// The most that wait. A check that finds so many in line goes at once.
 const IN_LINE: usize = 1024;
@@ -100,5 +100,75 @@ impl Line {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        client::ClientId,
+        policy::{Algorithm, Policy, Quota, Tier},
+    };
+
+    const SOON: Duration = Duration::from_secs(60);
+
+    fn join(line: &Line, cost: u32, time: Duration) -> Option<Receiver<Answer>> {
+        static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
+        static POLICY: Policy = Policy::new("line", Algorithm::FixedWindow, &TIERS);
+        let bucket = Bucket::new(&POLICY, &TIERS[0], ClientId::EVERYBODY).expect("limited");
+        line.join(&bucket, cost, Instant::now() + time)
+    }
+
+    /// A line at a connection that is as busy as it may be.
+    fn busy() -> Line {
+        let line = Line::default();
+        for _ in 0..UNDER_WAY {
+            assert!(join(&line, 1, SOON).is_none(), "it goes at once");
+        }
+        line
+    }
+
+    fn costs(next: Option<Vec<Waiting>>) -> Vec<u32> {
+        let next = next.into_iter().flatten();
+        next.map(|waiting| waiting.cost).collect()
+    }
+
+    #[test]
+    fn who_waits_goes_in_order_and_not_too_many_together() {
+        let line = busy();
+        let most = u32::try_from(TOGETHER).expect("few");
+        let waiting: Vec<_> = (0..=most).map(|cost| join(&line, cost, SOON)).collect();
+        assert!(waiting.iter().all(Option::is_some));
+        assert_eq!(costs(line.leave()), (0..most).collect::<Vec<_>>());
+        assert_eq!(costs(line.leave()), [most]);
+        assert!(line.leave().is_none(), "nobody waits");
+        assert!(join(&line, 1, SOON).is_none(), "and one place is free");
+        assert!(join(&line, 1, SOON).is_some());
+    }
+
+    #[test]
+    fn who_does_not_wait_any_more_is_not_sent() {
+        let line = busy();
+        let patient = join(&line, 1, SOON);
+        drop(join(&line, 2, SOON));
+        let mut late = join(&line, 3, Duration::ZERO).expect("in line");
+        assert_eq!(costs(line.leave()), [1]);
+        assert!(late.try_recv().is_err());
+        drop(patient);
+    }
+
+    #[test]
+    fn a_full_line_and_one_that_is_dissolved_let_everybody_go_at_once() {
+        let line = busy();
+        let waiting: Vec<_> = (0..IN_LINE).map(|_| join(&line, 1, SOON)).collect();
+        assert!(waiting.iter().all(Option::is_some));
+        assert!(join(&line, 1, SOON).is_none());
+
+        let line = busy();
+        line.dissolve();
+        assert!(join(&line, 1, SOON).is_none());
     }
 }
