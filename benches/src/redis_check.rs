@@ -214,7 +214,7 @@ where
         (begin.elapsed() < ROUND).then_some(((), ticks))
     });
     let comes = ticks.flat_map(|()| stream::iter(0..EACH_MILLISECOND));
-    let timed = comes.zip(stream::iter(clients())).map(|(_, n)| {
+    let checks = comes.zip(stream::iter(clients())).map(|(_, n)| {
         let check = check(n);
         async move {
             let begin = Instant::now();
@@ -226,7 +226,7 @@ where
             }
         }
     });
-    let mut times: Vec<f64> = timed.buffer_unordered(usize::MAX).collect().await;
+    let mut times: Vec<f64> = checks.buffer_unordered(usize::MAX).collect().await;
     times.sort_by(f64::total_cmp);
     times[times.len() * 99 / 100]
 }
