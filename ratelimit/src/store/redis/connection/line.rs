@@ -77,12 +77,11 @@ impl Line {
     pub(in super::super) fn leave(&self) -> Option<Vec<Waiting>> {
         let mut state = self.state();
         let mut next = Vec::with_capacity(state.waiting.len().min(TOGETHER));
-        let now = Instant::now();
         while next.len() < TOGETHER
             && let Some(waiting) = state.waiting.pop_front()
         {
             // What is sent may be charged, also where nobody waits for the answer any more.
-            if waiting.deadline > now && !waiting.answer.is_closed() {
+            if waiting.deadline > Instant::now() && !waiting.answer.is_closed() {
                 next.push(waiting);
             }
         }
