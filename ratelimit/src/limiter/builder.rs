@@ -2,12 +2,12 @@
 
 use std::{env, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     HeaderStyle, RateLimiter, Settings, Tiers,
-    bypass::{BYPASS_HEADER, LONGEST_SECRET, SHORTEST_SECRET, Secrets},
+    secrets::{LONGEST, SHORTEST, Secrets},
 };
 #[cfg(feature = "redis")]
 use crate::store::redis::{ConnectError, RedisStore};
@@ -80,7 +80,7 @@ pub enum BuildError {
     ExemptsEverybody(IpNet),
     /// A secret that could be guessed, or that is not looked at.
     #[error(
-        "bypass_secret: a secret is {SHORTEST_SECRET} to {LONGEST_SECRET} bytes long, and this one is {0}; make one with: openssl rand -hex 32"
+        "bypass_secret: a secret is {SHORTEST} to {LONGEST} bytes long, and this one is {0}; make one with: openssl rand -hex 32"
     )]
     BypassSecret(usize),
     /// A secret that no request can carry.
@@ -285,7 +285,7 @@ impl Builder {
             tiers,
             proxies,
             exempt_networks,
-            secrets: secrets(self.secret_header, &self.secrets)?,
+            secrets: Secrets::of(self.secret_header, &self.secrets)?,
             headers: self.headers,
             is_unobserved: self.is_unobserved,
             is_for_tests: self.is_for_tests,
@@ -407,25 +407,6 @@ fn networks(
         }
     };
     texts.into_iter().map(network).collect()
-}
-
-fn secrets(header: Option<HeaderName>, secrets: &[String]) -> Result<Option<Secrets>, BuildError> {
-    if secrets.is_empty() {
-        return match header {
-            Some(_) => Err(BuildError::HeaderWithoutSecret),
-            None => Ok(None),
-        };
-    }
-    for secret in secrets {
-        if !(SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len()) {
-            return Err(BuildError::BypassSecret(secret.len()));
-        }
-        if HeaderValue::from_str(secret).is_err() || secret.trim() != secret {
-            return Err(BuildError::BypassSecretNoHeader);
-        }
-    }
-    let header = header.unwrap_or_else(|| BYPASS_HEADER.clone());
-    Ok(Some(Secrets::new(header, secrets)))
 }
 
 /// Addresses are compared as the IPv4 addresses that they are, also where they come mapped into IPv6.

@@ -1,5 +1,4 @@
-//! Turning the limits off in an emergency: for everybody by a switch that turns itself off, or for
-//! requests with a secret.
+//! Turning the limits off for everybody in an emergency, by a switch that turns itself off.
 
 use std::{
     sync::{
@@ -9,25 +8,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderName, request::Parts};
-use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
-
 use super::RateLimiter;
 use crate::{
     clock::{Clock, micros},
-    policy::Policy,
     store::StoreError,
 };
-
-/// The header with the secret, where the limiter names no other.
-pub(super) static BYPASS_HEADER: HeaderName = HeaderName::from_static("x-ratelimit-bypass");
-
-/// A secret that can be guessed is none.
-pub(super) const SHORTEST_SECRET: usize = 32;
-
-/// What is longer is not looked at: what a request makes the limiter do is bounded.
-pub(super) const LONGEST_SECRET: usize = 512;
 
 /// The longest time that a switch can be on. It is for emergencies.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -187,41 +172,6 @@ impl Switch {
 }
 
 impl RateLimiter {
-    /// Whether the limits are turned off for this request.
-    pub(super) fn is_bypassed(&self, policy: &Policy, parts: &Parts) -> bool {
-        if self.0.watch.bypass.is_on(&*self.0.clock) {
-            return true;
-        }
-        let found = self
-            .0
-            .secrets
-            .as_ref()
-            .and_then(|known| known.are_in(parts));
-        match found {
-            None => false,
-            Some(true) => {
-                tracing::warn!(
-                    policy = policy.name(),
-                    path = parts.uri.path(),
-                    "a request with a bypass secret is not limited"
-                );
-                true
-            }
-            Some(false) => {
-                self.0
-                    .wrong_secret
-                    .say(self.0.clock.now_micros(), |left_out| {
-                        tracing::warn!(
-                            policy = policy.name(),
-                            left_out,
-                            "a request came with a bypass secret that is none of this limiter's"
-                        );
-                    });
-                false
-            }
-        }
-    }
-
     /// Limits nobody for this time: in an emergency, when the limits themselves are what is wrong.
     /// It ends by itself.
     ///
@@ -292,36 +242,5 @@ impl RateLimiter {
             self.tell_of_bypass(redis).await?;
         }
         Ok(())
-    }
-}
-
-/// The secrets that let a request pass, as digests.
-pub(super) struct Secrets {
-    header: HeaderName,
-    digests: Vec<[u8; 32]>,
-}
-
-impl Secrets {
-    pub(super) fn new(header: HeaderName, secrets: &[String]) -> Self {
-        let digests = secrets.iter().map(|secret| Sha256::digest(secret).into());
-        Self {
-            header,
-            digests: digests.collect(),
-        }
-    }
-
-    /// Whether the request has one of them. How long it takes says nothing of how near a guess is:
-    /// digests are compared, all of them and in constant time.
-    pub(super) fn are_in(&self, parts: &Parts) -> Option<bool> {
-        let value = parts.headers.get(&self.header)?.as_bytes();
-        if value.len() > LONGEST_SECRET {
-            return Some(false);
-        }
-        let digest: [u8; 32] = Sha256::digest(value).into();
-        let mut found = Choice::from(0);
-        for known in &self.digests {
-            found |= known.ct_eq(&digest);
-        }
-        Some(found.into())
     }
 }

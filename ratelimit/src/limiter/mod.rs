@@ -15,6 +15,7 @@ mod known;
 mod notice;
 mod report;
 mod sampled;
+mod secrets;
 mod status;
 mod wait;
 mod watch;
@@ -37,13 +38,8 @@ pub(crate) use self::account::{Account, Verdict};
 #[cfg(feature = "dashboard")]
 pub(crate) use self::sampled::Sampled;
 use self::{
-    account::Accounts,
-    bypass::{Secrets, Switch},
-    known::Known,
-    notice::Notice,
-    report::Reports,
-    wait::Queue,
-    watch::Watch,
+    account::Accounts, bypass::Switch, known::Known, notice::Notice, report::Reports,
+    secrets::Secrets, wait::Queue, watch::Watch,
 };
 pub use self::{
     admin::{SetTierError, Standing},

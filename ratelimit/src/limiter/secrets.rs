@@ -1,0 +1,107 @@
+//! Secrets with which a request is not limited, for whoever has to work through an emergency.
+
+use http::{HeaderName, HeaderValue, request::Parts};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::{BuildError, RateLimiter};
+use crate::policy::Policy;
+
+/// The header with the secret, where the limiter names no other.
+static HEADER: HeaderName = HeaderName::from_static("x-ratelimit-bypass");
+
+/// A secret that can be guessed is none.
+pub(super) const SHORTEST: usize = 32;
+
+/// What is longer is not looked at: what a request makes the limiter do is bounded.
+pub(super) const LONGEST: usize = 512;
+
+/// The secrets that let a request pass, as digests.
+pub(super) struct Secrets {
+    header: HeaderName,
+    digests: Vec<[u8; 32]>,
+}
+
+impl Secrets {
+    /// `None` where there are none.
+    ///
+    /// # Errors
+    ///
+    /// One of them could be guessed or cannot be sent, or there is a header for none.
+    pub(super) fn of(
+        header: Option<HeaderName>,
+        secrets: &[String],
+    ) -> Result<Option<Self>, BuildError> {
+        if secrets.is_empty() {
+            return match header {
+                Some(_) => Err(BuildError::HeaderWithoutSecret),
+                None => Ok(None),
+            };
+        }
+        for secret in secrets {
+            if !(SHORTEST..=LONGEST).contains(&secret.len()) {
+                return Err(BuildError::BypassSecret(secret.len()));
+            }
+            if HeaderValue::from_str(secret).is_err() || secret.trim() != secret {
+                return Err(BuildError::BypassSecretNoHeader);
+            }
+        }
+        let digests = secrets.iter().map(|secret| Sha256::digest(secret).into());
+        Ok(Some(Self {
+            header: header.unwrap_or_else(|| HEADER.clone()),
+            digests: digests.collect(),
+        }))
+    }
+
+    /// Whether the request has one of them. How long it takes says nothing of how near a guess is:
+    /// digests are compared, all of them and in constant time.
+    fn are_in(&self, parts: &Parts) -> Option<bool> {
+        let value = parts.headers.get(&self.header)?.as_bytes();
+        if value.len() > LONGEST {
+            return Some(false);
+        }
+        let digest: [u8; 32] = Sha256::digest(value).into();
+        let mut found = Choice::from(0);
+        for known in &self.digests {
+            found |= known.ct_eq(&digest);
+        }
+        Some(found.into())
+    }
+}
+
+impl RateLimiter {
+    /// Whether the limits are turned off for this request.
+    pub(super) fn is_bypassed(&self, policy: &Policy, parts: &Parts) -> bool {
+        if self.0.watch.bypass.is_on(&*self.0.clock) {
+            return true;
+        }
+        let found = self
+            .0
+            .secrets
+            .as_ref()
+            .and_then(|known| known.are_in(parts));
+        match found {
+            None => false,
+            Some(true) => {
+                tracing::warn!(
+                    policy = policy.name(),
+                    path = parts.uri.path(),
+                    "a request with a bypass secret is not limited"
+                );
+                true
+            }
+            Some(false) => {
+                self.0
+                    .wrong_secret
+                    .say(self.0.clock.now_micros(), |left_out| {
+                        tracing::warn!(
+                            policy = policy.name(),
+                            left_out,
+                            "a request came with a bypass secret that is none of this limiter's"
+                        );
+                    });
+                false
+            }
+        }
+    }
+}
