@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use foldhash::fast::RandomState;
+use foldhash::quality::RandomState;
 use smallvec::SmallVec;
 
 use self::shard::Shard;

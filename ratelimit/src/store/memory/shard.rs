@@ -1,6 +1,6 @@
 //! A part of the buckets, under one lock, and how it stays bounded.
 
-use foldhash::fast::RandomState;
+use foldhash::quality::RandomState;
 
 use super::{
     BucketKey, Place,
