@@ -5,7 +5,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::RateLimiter;
@@ -106,6 +106,12 @@ impl Switch {
             return;
         }
         let (bypass, lasts) = found.unzip();
+        if let (Some(one), Some(other)) = (&state.bypass, &bypass)
+            && (&one.reason, one.since) == (&other.reason, other.since)
+        {
+            // It is known, and to the microsecond where it was started here.
+            return;
+        }
         self.change(&mut state, bypass, lasts.unwrap_or_default(), clock);
     }
 
@@ -117,18 +123,14 @@ impl Switch {
         clock: &dyn Clock,
     ) {
         let was_on = state.bypass.is_some();
-        let is_other = match (&state.bypass, &bypass) {
-            (Some(one), Some(other)) => one.reason != other.reason || one.since != other.since,
-            _ => true,
-        };
         match &bypass {
-            Some(bypass) if is_other => tracing::warn!(
+            Some(bypass) => tracing::warn!(
                 reason = bypass.reason,
                 seconds = lasts.as_secs(),
                 "the rate limits are bypassed: nobody is limited until it ends"
             ),
             None if was_on => tracing::warn!("the bypass of the rate limits has ended"),
-            _ => {}
+            None => {}
         }
         let until = match bypass {
             Some(_) => clock.now_micros().saturating_add(micros(lasts)),
@@ -138,14 +140,22 @@ impl Switch {
         self.until.store(until, Ordering::Relaxed);
     }
 
-    /// Says that it has ended, if it has by itself. Whether it is on.
-    pub(super) fn tick(&self, clock: &dyn Clock) -> bool {
-        let is_on = self.is_on(clock);
-        if !is_on && self.until.load(Ordering::Relaxed) != 0 {
-            let mut state = self.lock();
+    /// Says that it has ended, if it has by itself.
+    pub(super) fn tick(&self, clock: &dyn Clock) {
+        if self.until.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut state = self.lock();
+        // Looked at again: another may just have been started.
+        if state.bypass.is_some() && !self.is_on(clock) {
+            // What the store was not told of by now it need not know, and another process may have
+            // told it of one that is on.
+            #[cfg(feature = "redis")]
+            {
+                state.unsaved = false;
+            }
             self.change(&mut state, None, Duration::ZERO, clock);
         }
-        is_on
     }
 
     #[cfg(feature = "redis")]
@@ -169,6 +179,13 @@ impl Switch {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As it is kept in a store.
+fn whole_millis(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let part = u64::from(since.subsec_millis());
+    UNIX_EPOCH + Duration::from_secs(since.as_secs()) + Duration::from_millis(part)
 }
 
 impl RateLimiter {
@@ -204,7 +221,7 @@ impl RateLimiter {
         if time.is_zero() || time > LONGEST {
             return Err(BypassError::Time);
         }
-        let since = SystemTime::now();
+        let since = whole_millis(SystemTime::now());
         let bypass = Bypass {
             reason: reason.to_owned(),
             since,

@@ -40,9 +40,9 @@ impl RedisStore {
 
     pub(crate) async fn write_bypass(&self, bypass: &KeptBypass) -> Result<(), StoreError> {
         let since = bypass.since.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let text = json!({ "reason": bypass.reason, "since": since.as_secs_f64() }).to_string();
+        let text = json!({ "reason": bypass.reason, "since_ms": millis(since) }).to_string();
         let mut write = pipe();
-        let lasts = u64::try_from(bypass.lasts.as_millis()).unwrap_or(u64::MAX);
+        let lasts = millis(bypass.lasts);
         write
             .cmd("SET")
             .arg(self.fleet_key(KEY))
@@ -59,9 +59,13 @@ impl RedisStore {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn kept(text: &str, lasts: Duration) -> Option<KeptBypass> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
-    let since = Duration::try_from_secs_f64(value["since"].as_f64()?).ok()?;
+    let since = Duration::from_millis(value["since_ms"].as_u64()?);
     Some(KeptBypass {
         reason: value["reason"].as_str()?.to_owned(),
         since: UNIX_EPOCH.checked_add(since)?,
