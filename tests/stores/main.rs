@@ -3,6 +3,7 @@
 mod bounded;
 mod differential;
 mod exactness;
+mod leases;
 mod persistence;
 mod redis_keys;
 mod retry_after;

@@ -141,6 +141,7 @@ fn limit(krate: &TokenStream, limit: &OwnLimit, default_name: &TokenStream) -> T
         .iter()
         .map(|function| quote_spanned!(function.span()=> .with_exempt(#function)));
     let shadow = limit.shadow.then(|| quote!(.with_shadow()));
+    let strict = limit.strict.then(|| quote!(.with_strict()));
     let on_store_error = limit.on_store_error.map(|mode| match mode {
         OnStoreError::Local => quote!(.with_on_store_error(#krate::OnStoreError::Local)),
         OnStoreError::Allow => quote!(.with_on_store_error(#krate::OnStoreError::Allow)),
@@ -158,8 +159,13 @@ fn limit(krate: &TokenStream, limit: &OwnLimit, default_name: &TokenStream) -> T
             #(.with_key(#key))*
             #(#exempt)*
             #shadow
+            #strict
             #on_store_error
     };
+    if let Some(lease) = &limit.lease {
+        let krate = at(lease.span(), krate);
+        policy = quote_spanned!(lease.span()=> #krate::Policy::with_lease(#policy));
+    }
     policy = match &limit.cost {
         Some(Cost::Fixed(Number { expr, .. })) => {
             let krate = at(expr.span(), krate);

@@ -30,6 +30,8 @@ pub(crate) struct OwnLimit {
     pub(crate) refund_if: Option<Expr>,
     pub(crate) wait: Option<Time>,
     pub(crate) shadow: bool,
+    pub(crate) lease: Option<Name>,
+    pub(crate) strict: bool,
     pub(crate) on_store_error: Option<OnStoreError>,
     pub(crate) on_limited: Option<Expr>,
 }
@@ -44,6 +46,8 @@ pub(super) fn own_limit(mut options: Options, errors: &mut Errors) -> Option<Own
     let refund_if = options.take("refund_if", errors, value::function);
     let wait = options.take("wait", errors, value::wait);
     let shadow = options.take_flag("shadow", errors);
+    let lease = options.take_flag("lease", errors);
+    let strict = options.take_flag("strict", errors);
     let on_store_error = options.take("on_store_error", errors, value::on_store_error);
     let on_limited = options.take("on_limited", errors, value::function);
     let identity = options.take_type("identity", errors);
@@ -67,6 +71,13 @@ pub(super) fn own_limit(mut options: Options, errors: &mut Errors) -> Option<Own
             &wait.name,
             "with `shadow` nobody is turned away, so nobody waits",
             "leave one of them out",
+        );
+    }
+    if let (Some(lease), Some(strict)) = (&lease, &strict) {
+        errors.at(
+            later(lease, strict),
+            "requests are leased or counted one by one, not both",
+            "keep one of `lease` and `strict`",
         );
     }
     let callers_are_known = tier_header.is_some() || identity.is_some();
@@ -97,6 +108,8 @@ pub(super) fn own_limit(mut options: Options, errors: &mut Errors) -> Option<Own
         refund_if: value_of(refund_if),
         wait: value_of(wait),
         shadow: shadow.is_some(),
+        lease: lease.map(|lease| lease.name),
+        strict: strict.is_some(),
         on_store_error: value_of(on_store_error),
         on_limited: value_of(on_limited),
     })

@@ -8,6 +8,8 @@ use std::{
 
 use smallvec::SmallVec;
 
+#[cfg(feature = "redis")]
+use crate::store::redis::RedisStore;
 use crate::{
     algorithm::Decision,
     policy::{Policy, Tier},
@@ -165,6 +167,18 @@ impl Accounts {
             return Verdict::Admitted;
         }
         self.note(|_| true, store.decide(&charges), false)
+    }
+
+    /// What the only account is charged, where a slice that is leased has room for it.
+    #[cfg(feature = "redis")]
+    pub(super) fn spend_in(&mut self, store: &RedisStore) -> Option<(Charge, Decision)> {
+        let [account] = &mut self.0[..] else {
+            return None;
+        };
+        let charge = account.charge()?;
+        let decision = store.spend(&charge.bucket, charge.cost)?;
+        account.decision = Some(decision);
+        Some((charge, decision))
     }
 
     /// How long the request may wait: as long as every limit that it is over lets it. `None` where

@@ -114,6 +114,31 @@ impl RateLimiter {
         Ok(found)
     }
 
+    /// Gives back what this process has leased from the store and not spent
+    /// ([`Policy::with_lease`]), for others to have. Call it at the end, after the last request:
+    ///
+    /// ```no_run
+    /// # use axum::Router;
+    /// # use ratelimit::RateLimiter;
+    /// # async fn serve(app: Router, limiter: RateLimiter) -> std::io::Result<()> {
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    /// # let shutdown = std::future::pending();
+    /// axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    /// limiter.give_back_leases().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A process that does not come to this keeps at most one slice of a client's bucket from the
+    /// others, which is at most a sixteenth of what that holds, for as long as the quota takes to
+    /// come back. With another store than a `RedisStore` there is nothing to give back.
+    #[cfg(feature = "redis")]
+    pub async fn give_back_leases(&self) {
+        if let Some(redis) = self.0.store.shared() {
+            redis.give_back_leases().await;
+        }
+    }
+
     /// Gives a bucket its whole quota back.
     ///
     /// In this process the client is admitted at once. Another that has just turned it away may do

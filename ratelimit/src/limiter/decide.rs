@@ -9,10 +9,26 @@ use super::{
 use crate::{
     algorithm::Decision,
     policy::{OnStoreError, Policy},
-    store::{Bucket, Charge, StoreError},
+    store::{AnyStore, Bucket, Charge, StoreError},
 };
 
 impl RateLimiter {
+    /// The verdict, where the store need not be waited for. Otherwise nothing is taken.
+    pub(super) fn decide_at_once(&self, accounts: &mut Accounts) -> Option<Verdict> {
+        match &self.0.store {
+            AnyStore::Memory(store) => Some(accounts.decide_in(store)),
+            #[cfg(feature = "redis")]
+            AnyStore::Redis(store) => {
+                let (charge, decision) = accounts.spend_in(store)?;
+                if let Some(known) = &self.0.known {
+                    known.note(&[charge], &[decision], self.0.clock.now_micros());
+                }
+                Some(Verdict::Admitted)
+            }
+            AnyStore::Custom(_) => None,
+        }
+    }
+
     /// Charges all accounts that have a bucket, or none of them.
     pub(super) async fn decide(&self, accounts: &mut Accounts, deadline: Instant) -> Verdict {
         let charges = accounts.charges(|_| true);

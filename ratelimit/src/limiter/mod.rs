@@ -187,16 +187,19 @@ impl RateLimiter {
         }
     }
 
-    /// The decision where nobody needs to be waited for: in memory, with keys in a table.
+    /// The decision where nobody needs to be waited for: in memory or out of a slice that is leased,
+    /// with keys whose tiers are known.
     pub(crate) fn check_at_once(
         &self,
         policies: &[&'static Policy],
         caller: Caller<'_>,
     ) -> Option<RateLimitStatus> {
-        let AnyStore::Memory(store) = &self.0.store else {
-            return None;
+        let began = match &self.0.store {
+            AnyStore::Memory(_) => self.begin_one_of_many(),
+            #[cfg(feature = "redis")]
+            AnyStore::Redis(store) if store.has_slices() => Some(std::time::Instant::now()),
+            _ => return None,
         };
-        let began = self.begin_one_of_many();
         let mut accounts = Accounts::new();
         for policy in policies {
             if let Some(exempt) = self.exempt(policy, caller) {
@@ -206,7 +209,7 @@ impl RateLimiter {
             let by_key = self.by_api_key(policy, caller).ok()?;
             accounts.add(self.account(policy, caller, by_key.as_ref()));
         }
-        let verdict = accounts.decide_in(store);
+        let verdict = self.decide_at_once(&mut accounts)?;
         if verdict == Verdict::Limited && accounts.patience().is_some() {
             // It took nothing, so it can be decided again.
             return None;

@@ -27,11 +27,14 @@
 mod algorithm;
 mod fnv;
 mod key;
+mod lease;
 mod quota;
 pub(crate) mod registry;
 mod store_error;
 mod tier;
 
+#[cfg(feature = "redis")]
+pub(crate) use self::lease::Lease;
 pub(crate) use self::quota::TICKS_PER_MICRO;
 pub use self::{
     algorithm::Algorithm,
@@ -66,6 +69,7 @@ pub struct Policy {
     shadow: bool,
     wait: Option<Duration>,
     on_store_error: Option<OnStoreError>,
+    is_leased: Option<bool>,
     id: u64,
 }
 
@@ -123,6 +127,7 @@ impl Policy {
             shadow: false,
             wait: None,
             on_store_error: None,
+            is_leased: None,
             id: fnv::hash(
                 fnv::hash(fnv::SEED, name.as_bytes()),
                 algorithm.name().as_bytes(),
@@ -189,6 +194,7 @@ impl Policy {
             cost: Cost::Fixed(cost),
             ..self
         }
+        .with_payable_leases()
     }
 
     /// Each request counts as many requests as this says; one of cost 0 is admitted, and one of a
@@ -248,6 +254,63 @@ impl Policy {
             on_store_error: Some(on_store_error),
             ..self
         }
+    }
+
+    /// Processes that share a store take requests out of it several at a time, a *slice*, where there
+    /// is much to do, and admit them without asking for each. All of them together still never admit
+    /// more than the limit; see [leases](crate#leases).
+    ///
+    /// It is for a `RedisStore`: in memory nobody needs to be asked.
+    ///
+    /// # Panics
+    ///
+    /// No tier is one of which several requests can be taken at once: that takes a limit or a burst of
+    /// 16, in a window of 320 ms (or a burst that takes as long to come back). Or the cost is more
+    /// than a token bucket can admit that keeps a 64th of its burst back. In a `const` or `static`
+    /// that is a compile error.
+    #[track_caller]
+    #[must_use]
+    pub const fn with_lease(self) -> Self {
+        let mut i = 0;
+        while i < self.tiers.len() && self.tiers[i].lease(self.algorithm).is_none() {
+            i += 1;
+        }
+        assert!(
+            i < self.tiers.len(),
+            "ratelimit: no tier is large enough to lease several requests of: that takes a limit (or burst) of 16 in at least 320 ms"
+        );
+        Self {
+            is_leased: Some(true),
+            ..self
+        }
+        .with_payable_leases()
+    }
+
+    /// Each request is counted in the store, also where the store leases what no policy says
+    /// otherwise about.
+    #[must_use]
+    pub const fn with_strict(self) -> Self {
+        Self {
+            is_leased: Some(false),
+            ..self
+        }
+    }
+
+    #[track_caller]
+    const fn with_payable_leases(self) -> Self {
+        if let (Cost::Fixed(cost), Some(true)) = (self.cost, self.is_leased) {
+            let mut i = 0;
+            while i < self.tiers.len() {
+                if let Some(lease) = self.tiers[i].lease(self.algorithm) {
+                    assert!(
+                        cost <= self.algorithm.capacity(&lease.books),
+                        "ratelimit: the cost is more than a tier can ever admit where it is leased, since that keeps 1/64 of the burst back"
+                    );
+                }
+                i += 1;
+            }
+        }
+        self
     }
 
     /// The policy's name: its identity in store keys and in answers.
@@ -314,6 +377,11 @@ impl Policy {
     /// What happens to requests while the store cannot be asked; `None` for what the limiter says.
     pub const fn on_store_error(&self) -> Option<OnStoreError> {
         self.on_store_error
+    }
+
+    /// Whether requests are leased in slices; `None` for what the store says.
+    pub const fn is_leased(&self) -> Option<bool> {
+        self.is_leased
     }
 
     /// Tells this policy from every policy with another name or algorithm.

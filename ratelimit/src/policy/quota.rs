@@ -199,6 +199,24 @@ impl Quota {
         self.interval_ticks
     }
 
+    /// The same limit in a window that is longer by so many microseconds.
+    pub(super) const fn with_window_longer_by(self, micros: u64) -> Self {
+        Self {
+            per_micros: self.per_micros + micros,
+            ..self
+        }
+    }
+
+    /// How long a token bucket takes to earn so many tokens, in whole microseconds.
+    pub(super) const fn tokens_micros(&self, tokens: u32) -> u64 {
+        tokens as u64 * self.interval_ticks / TICKS_PER_MICRO
+    }
+
+    /// The tokens that a token bucket earns in so many microseconds, rounded up.
+    pub(super) const fn tokens_in(&self, micros: u64) -> u64 {
+        (micros * TICKS_PER_MICRO).div_ceil(self.interval_ticks)
+    }
+
     /// Ticks that a full token bucket is worth.
     pub(crate) const fn capacity_ticks(&self) -> u64 {
         self.burst as u64 * self.interval_ticks

@@ -1,6 +1,6 @@
 //! A named class of clients and what it may do.
 
-use super::{Quota, fnv};
+use super::{Algorithm, Quota, fnv, lease::Lease};
 
 /// A class of clients (`free`, `pro`, …) with its quota, or without any limit.
 ///
@@ -16,6 +16,8 @@ use super::{Quota, fnv};
 pub struct Tier {
     name: &'static str,
     quota: Option<Quota>,
+    /// By algorithm.
+    leases: [Option<Lease>; 3],
     id: u64,
 }
 
@@ -29,6 +31,11 @@ impl Tier {
         Self {
             name,
             quota: Some(quota),
+            leases: [
+                Lease::new(Algorithm::TokenBucket, &quota),
+                Lease::new(Algorithm::SlidingWindow, &quota),
+                Lease::new(Algorithm::FixedWindow, &quota),
+            ],
             id,
         }
     }
@@ -38,6 +45,7 @@ impl Tier {
         Self {
             name,
             quota: None,
+            leases: [None; 3],
             id: fnv::hash(fnv::SEED, name.as_bytes()),
         }
     }
@@ -54,6 +62,16 @@ impl Tier {
 
     pub(crate) const fn quota_ref(&self) -> Option<&Quota> {
         self.quota.as_ref()
+    }
+
+    /// How its buckets are leased under an algorithm, if anything is gained by it.
+    pub(crate) const fn lease(&self, algorithm: Algorithm) -> Option<&Lease> {
+        let [tokens, sliding, fixed] = &self.leases;
+        match algorithm {
+            Algorithm::TokenBucket => tokens.as_ref(),
+            Algorithm::SlidingWindow => sliding.as_ref(),
+            Algorithm::FixedWindow => fixed.as_ref(),
+        }
     }
 
     /// Tells this tier from every other tier, and from itself with another quota.

@@ -5,6 +5,8 @@ use std::{
     hash::{Hash, Hasher},
 };
 
+#[cfg(feature = "redis")]
+use crate::policy::Lease;
 use crate::{
     client::ClientId,
     policy::{Algorithm, Policy, Quota, Tier},
@@ -66,6 +68,17 @@ impl Bucket {
     /// Whose account it is.
     pub fn client(&self) -> ClientId {
         self.client
+    }
+
+    /// The bucket as it is kept where it is leased, and how; `None` where nothing is gained by that.
+    #[cfg(feature = "redis")]
+    pub(super) fn leased(&self) -> Option<(Self, &'static Lease)> {
+        let lease = self.tier.lease(self.algorithm())?;
+        let books = Self {
+            quota: &lease.books,
+            ..*self
+        };
+        Some((books, lease))
     }
 
     /// The bucket in a fixed few bytes, for tables within one process.

@@ -5,6 +5,7 @@ mod headers;
 mod keys;
 mod known_callers;
 mod layer;
+mod leases;
 mod modes;
 mod several;
 mod shared;

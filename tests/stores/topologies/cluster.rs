@@ -199,6 +199,44 @@ async fn what_is_refused_is_kept_in_the_process_and_the_rest_in_the_cluster() {
     assert!(keys[0].contains("beside it"), "{keys:?}");
 }
 
+#[rate_limit(limit = 2, per = "1h", key = ip, name = "of each address")]
+#[rate_limit(limit = 100, per = "1h", key = global, name = "of all", lease)]
+async fn of_two_clients_one_leased() {}
+
+#[tokio::test]
+async fn what_is_leased_may_be_on_another_server() {
+    let cluster = RedisCluster::start().await;
+    let app = || async {
+        let limiter = RateLimiter::builder()
+            .store(connected(&cluster).await)
+            .trusted_proxies(["127.0.0.1"])
+            .build()
+            .expect("nothing is wrong with it");
+        let router = Router::new()
+            .route("/", get(of_two_clients_one_leased))
+            .layer(Extension(limiter));
+        App::start(router).await
+    };
+    let apps = [app().await, app().await];
+    let mut admitted = 0;
+    for n in 0..80 {
+        // From each address three, of which two are admitted while there is something for all.
+        for app in [&apps[0], &apps[1], &apps[0]] {
+            let request = app
+                .get("/")
+                .header("x-forwarded-for", format!("203.0.113.{n}"));
+            let status = request.send().await.expect("an answer").status();
+            admitted += u32::from(status == 200);
+        }
+        assert!(admitted <= 2 * (n + 1), "{admitted} of {n}");
+        if n < 40 {
+            assert_eq!(admitted, 2 * (n + 1));
+        }
+    }
+    // The rest of a slice is another process's only when it has gone back.
+    assert!((92..=100).contains(&admitted), "{admitted}");
+}
+
 #[tokio::test]
 async fn a_cluster_that_is_none_says_so() {
     let plain = RedisServer::shared().url();

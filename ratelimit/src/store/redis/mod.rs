@@ -8,6 +8,7 @@
 mod bypass;
 mod connection;
 mod fleet;
+mod lease;
 mod persistence;
 mod reply;
 mod run;
@@ -24,6 +25,7 @@ pub(crate) use self::{bypass::KeptBypass, fleet::Report};
 pub use self::{connection::ConnectError, tiers::RedisTiers};
 use self::{
     connection::{Address, Connections},
+    lease::Leases,
     run::Run,
     scripts::Scripts,
 };
@@ -51,6 +53,7 @@ pub struct RedisStore {
     scripts: Arc<Scripts>,
     breaker: Breaker,
     prefix: Arc<str>,
+    leases: Arc<Leases>,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -62,6 +65,7 @@ pub struct RedisStoreBuilder {
     connections: usize,
     timeout: Duration,
     connect_timeout: Duration,
+    leases: bool,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -134,6 +138,19 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Leases every policy that does not say otherwise ([`Policy::with_strict`]): where there is much
+    /// to do, a process takes requests out of a bucket several at a time, and admits them without
+    /// asking for each. See [leases](crate#leases) for what that means; if this is not called, only
+    /// policies are leased that say so ([`Policy::with_lease`]).
+    ///
+    /// [`Policy::with_strict`]: crate::Policy::with_strict
+    /// [`Policy::with_lease`]: crate::Policy::with_lease
+    #[must_use]
+    pub fn leases(mut self) -> Self {
+        self.leases = true;
+        self
+    }
+
     /// Counts in the time of this clock instead of the Redis server's, for tests that need not wait.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -175,6 +192,7 @@ impl RedisStoreBuilder {
             connections: 4,
             timeout: Duration::from_millis(100),
             connect_timeout: Duration::from_secs(2),
+            leases: false,
             clock: None,
         }
     }
@@ -197,6 +215,7 @@ impl RedisStoreBuilder {
             scripts: Arc::new(Scripts::new()),
             breaker,
             prefix,
+            leases: Arc::new(Leases::new(self.leases, self.clock.clone())),
             clock: self.clock,
         })
     }
@@ -276,13 +295,10 @@ impl RedisStore {
     ) -> Result<Decisions, StoreError> {
         match charges {
             [Charge { bucket, cost, .. }] => {
-                let decision = self.run(deadline).check(bucket, *cost).await?;
+                let decision = self.check_one(bucket, *cost, deadline).await?;
                 Ok(Decisions::from_buf([decision]))
             }
-            several => {
-                self.connections.can_take_together(several)?;
-                self.run(deadline).check_all(several).await
-            }
+            several => self.check_several(several, deadline).await,
         }
     }
 }
@@ -308,15 +324,14 @@ impl Store for RedisStore {
     }
 
     async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        self.run(self.connections.deadline())
-            .check(bucket, cost)
+        self.check_one(bucket, cost, self.connections.deadline())
             .await
     }
 
     async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        self.run(self.connections.deadline())
-            .charge(bucket, cost)
-            .await
+        let books = self.leases.books(bucket);
+        let run = self.run(self.connections.deadline());
+        run.charge(&books, cost).await
     }
 
     async fn refund(
@@ -325,13 +340,14 @@ impl Store for RedisStore {
         cost: u32,
         taken: &Decision,
     ) -> Result<Decision, StoreError> {
-        self.run(self.connections.deadline())
-            .refund(bucket, cost, taken.at_micros)
-            .await
+        self.refund_one(bucket, cost, taken).await
     }
 
     async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
-        self.run(self.connections.deadline()).reset(bucket).await
+        self.drop_slice(bucket);
+        let books = self.leases.books(bucket);
+        let run = self.run(self.connections.deadline());
+        run.reset(&books).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

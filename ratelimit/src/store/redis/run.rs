@@ -36,10 +36,27 @@ impl Run<'_> {
         agreed(found.check(&bucket.quota(), cost), admitted).ok_or_else(not_the_scripts)
     }
 
+    /// Takes what is wanted, or else what is needed. What was taken, and the decision about it.
+    pub(super) async fn lease(
+        self,
+        bucket: &Bucket,
+        needed: u32,
+        wanted: u32,
+    ) -> Result<(u32, Decision), StoreError> {
+        let source = &self.store.scripts.of(bucket.algorithm()).lease;
+        let wants = arguments(bucket, wanted);
+        let answer: Vec<u64> = self.ask(self.one(source, bucket, needed, &wants)).await?;
+        let (&taken, rest) = answer.split_first().ok_or_else(not_the_scripts)?;
+        let found = Found::read(bucket, rest).ok_or_else(not_the_scripts)?;
+        let cost = if taken == 2 { wanted } else { needed };
+        let decision = agreed(found.check(&bucket.quota(), cost), taken.min(1));
+        Ok((cost, decision.ok_or_else(not_the_scripts)?))
+    }
+
     /// Takes the cost, or all there is.
     pub(super) async fn charge(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).charge;
-        let answer: Vec<u64> = self.ask(self.one(source, bucket, cost, None)).await?;
+        let answer: Vec<u64> = self.ask(self.one(source, bucket, cost, &[])).await?;
         let (&was_there, rest) = answer.split_first().ok_or_else(not_the_scripts)?;
         let found = Found::read(bucket, rest).ok_or_else(not_the_scripts)?;
         agreed(found.charge(&bucket.quota(), cost), was_there).ok_or_else(not_the_scripts)
@@ -53,7 +70,7 @@ impl Run<'_> {
         at: u64,
     ) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).refund;
-        let answer: Vec<u64> = self.ask(self.one(source, bucket, cost, Some(at))).await?;
+        let answer: Vec<u64> = self.ask(self.one(source, bucket, cost, &[at])).await?;
         let found = Found::read(bucket, &answer).ok_or_else(not_the_scripts)?;
         Ok(found.check(&bucket.quota(), 0))
     }
@@ -125,12 +142,12 @@ impl Run<'_> {
         source: &Source,
         bucket: &Bucket,
         cost: u32,
-        last: Option<u64>,
+        more: &[u64],
     ) -> Result<Value, RedisError> {
         let call = |name: &str, script: &str| {
             let mut call = self.of_one(name, script, bucket, cost);
-            if let Some(last) = last {
-                call.arg(last);
+            for argument in more {
+                call.arg(*argument);
             }
             call
         };

@@ -28,6 +28,7 @@ pub(super) struct Scripts {
 /// The scripts of one algorithm.
 pub(super) struct OneBucket {
     pub(super) check: Source,
+    pub(super) lease: Source,
     pub(super) charge: Source,
     pub(super) refund: Source,
 }
@@ -52,6 +53,7 @@ impl OneBucket {
         let choice = format!("local algorithm = {name}\n");
         Self {
             check: Source::new(&[TIME, algorithm, &choice, file!("check")]),
+            lease: Source::new(&[TIME, algorithm, &choice, file!("lease")]),
             charge: Source::new(&[TIME, algorithm, &choice, file!("charge")]),
             refund: Source::new(&[TIME, refund]),
         }

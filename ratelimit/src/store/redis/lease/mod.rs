@@ -1,0 +1,315 @@
+//! Leases: a process takes several requests out of a bucket at once, a *slice*, and admits them
+//! without asking the store for each.
+//!
+//! What is in a slice is gone from the bucket, so that nobody else can have it, whatever becomes of
+//! the slice's holder. It may be spent for a short time, and then goes back. That all processes
+//! together admit no more than the limit, though a slice is spent later than it is taken, is the
+//! doing of the bucket's books; see [`Lease`]. How large a slice is, is said in [`slice`].
+
+mod keeper;
+mod several;
+mod slice;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use quick_cache::sync::Cache;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use self::{
+    keeper::Keeper,
+    slice::{Slice, Taken, Turn, Unspent},
+};
+use super::RedisStore;
+use crate::{
+    algorithm::Decision,
+    clock::{Clock, MonotonicClock, micros},
+    policy::{Algorithm, Lease},
+    store::{Bucket, BucketKey, StoreError},
+};
+
+/// How many buckets have slices in a process, at about 300 bytes each. Where there are more, those
+/// that are asked for most do.
+const CAPACITY: usize = 10_000;
+
+/// What this process has leased.
+pub(super) struct Leases {
+    /// Whether a policy is leased that does not say.
+    by_default: bool,
+    clock: Arc<dyn Clock>,
+    /// Made when the first bucket is leased.
+    held: OnceLock<Cache<BucketKey, Arc<Held>>>,
+    keeper: Keeper,
+}
+
+/// One bucket that is leased.
+struct Held {
+    /// As it is kept.
+    books: Bucket,
+    life: u64,
+    slice: Mutex<Slice>,
+    /// The slice that was under way has come, or does not come.
+    came: Notify,
+}
+
+impl Leases {
+    pub(super) fn new(by_default: bool, clock: Option<Arc<dyn Clock>>) -> Self {
+        Self {
+            by_default,
+            clock: clock.unwrap_or_else(|| Arc::new(MonotonicClock::new())),
+            held: OnceLock::new(),
+            keeper: Keeper::default(),
+        }
+    }
+
+    fn is_leased(&self, bucket: &Bucket) -> bool {
+        bucket.policy().is_leased().unwrap_or(self.by_default)
+    }
+
+    /// How the bucket is leased, if it is.
+    fn of(&self, bucket: &Bucket) -> Option<(Bucket, &'static Lease)> {
+        self.is_leased(bucket).then(|| bucket.leased())?
+    }
+
+    /// The bucket as it is kept in Redis.
+    pub(super) fn books(&self, bucket: &Bucket) -> Bucket {
+        self.of(bucket).map_or(*bucket, |(books, _)| books)
+    }
+
+    /// What is held of a leased bucket; `None` of one that is not, and of one that nothing has been
+    /// asked of yet.
+    fn known(&self, bucket: &Bucket) -> Option<Arc<Held>> {
+        self.held.get()?.get(&bucket.key())
+    }
+
+    /// What is held of a bucket, if that is leased.
+    fn held(&self, bucket: &Bucket) -> Option<Arc<Held>> {
+        let (books, lease) = self.of(bucket)?;
+        if let Some(held) = self.known(bucket) {
+            return Some(held);
+        }
+        let held = self.held.get_or_init(|| Cache::new(CAPACITY));
+        let new = || {
+            let capacity = books.algorithm().capacity(&books.quota());
+            let slice = Slice::new(capacity, lease.life_micros, self.clock.now_micros());
+            Ok::<_, std::convert::Infallible>(Arc::new(Held {
+                books,
+                life: lease.life_micros,
+                slice: Mutex::new(slice),
+                came: Notify::new(),
+            }))
+        };
+        match held.get_or_insert_with(&bucket.key(), new) {
+            Ok(held) => Some(held),
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl Held {
+    fn slice(&self) -> MutexGuard<'_, Slice> {
+        self.slice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when what is asked for now and taken by this decision may be spent.
+    fn end(&self, asked_at: u64, decision: &Decision) -> u64 {
+        let life = match self.books.algorithm() {
+            // What is not spent in its window is gone with it.
+            Algorithm::FixedWindow => self.life.min(micros(decision.reset_after)),
+            Algorithm::TokenBucket | Algorithm::SlidingWindow => self.life,
+        };
+        asked_at.saturating_add(life)
+    }
+}
+
+/// A slice is under way. Who waits for it goes on when this is dropped, whether it has come or not.
+struct UnderWay(Arc<Held>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.slice().nothing_is_under_way();
+        self.0.came.notify_waiters();
+    }
+}
+
+impl RedisStore {
+    /// Whether there are slices to spend.
+    pub(crate) fn has_slices(&self) -> bool {
+        self.leases.held.get().is_some()
+    }
+
+    /// The decision about a request that a slice has room for.
+    pub(crate) fn spend(&self, bucket: &Bucket, cost: u32) -> Option<Decision> {
+        if cost == 0 || !self.leases.is_leased(bucket) {
+            return None;
+        }
+        let held = self.leases.known(bucket)?;
+        let now = self.leases.clock.now_micros();
+        held.slice().spend(cost, now)
+    }
+
+    /// One check of one bucket, by its slice if it is leased.
+    pub(super) async fn check_one(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        deadline: Instant,
+    ) -> Result<Decision, StoreError> {
+        match self.leases.held(bucket) {
+            None => self.run(deadline).check(bucket, cost).await,
+            // Only a look.
+            Some(held) if cost == 0 => {
+                let decision = self.run(deadline).check(&held.books, 0).await?;
+                Ok(held.with_slice(decision))
+            }
+            Some(held) => self.check_leased(&held, cost, deadline).await,
+        }
+    }
+
+    async fn check_leased(
+        &self,
+        held: &Arc<Held>,
+        cost: u32,
+        deadline: Instant,
+    ) -> Result<Decision, StoreError> {
+        let turn = {
+            let mut slice = held.slice();
+            let turn = slice.turn(cost, self.leases.clock.now_micros());
+            // What comes from now on is heard of, also before it is waited for.
+            (turn, held.came.notified())
+        };
+        match turn {
+            (Turn::Spent(decision), _) => return Ok(decision),
+            (Turn::Take(wanted), _) => return self.take(held, cost, wanted, deadline).await,
+            (Turn::Alone, _) => {}
+            (Turn::Wait, came) => {
+                // In time or not, the slice may be there; and if not, it is too late to ask.
+                let _ = timeout_at(deadline, came).await;
+                let now = self.leases.clock.now_micros();
+                if let Some(decision) = held.slice().spend(cost, now) {
+                    return Ok(decision);
+                }
+            }
+        }
+        let decision = self.run(deadline).check(&held.books, cost).await?;
+        held.slice().heard(&decision);
+        Ok(held.with_slice(decision))
+    }
+
+    /// Takes a slice, of which a request is a part. It comes whether or not somebody still waits
+    /// for it.
+    async fn take(
+        &self,
+        held: &Arc<Held>,
+        needed: u32,
+        wanted: u32,
+        deadline: Instant,
+    ) -> Result<Decision, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let store = self.clone();
+        let under_way = UnderWay(held.clone());
+        tokio::spawn(async move {
+            let held = &under_way.0;
+            let decision = store.fetch(held, needed, wanted, deadline).await;
+            if let Err(Ok(decision)) = answer.send(decision)
+                && decision.allowed
+            {
+                store.put_back(held, needed, &decision);
+            }
+        });
+        let lost = |_| Err(StoreError::new("its runtime has ended"));
+        answered.await.unwrap_or_else(lost)
+    }
+
+    async fn fetch(
+        &self,
+        held: &Arc<Held>,
+        needed: u32,
+        wanted: u32,
+        deadline: Instant,
+    ) -> Result<Decision, StoreError> {
+        let asked_at = self.leases.clock.now_micros();
+        let run = self.run(deadline);
+        let (size, decision) = run.lease(&held.books, needed, wanted).await?;
+        if !decision.allowed {
+            held.slice().heard(&decision);
+            return Ok(decision);
+        }
+        let taken = Taken {
+            decision,
+            asked_at,
+            ends_at: held.end(asked_at, &decision),
+        };
+        let before = held.slice().came(size, needed, taken);
+        self.keep(held);
+        if let Some(unspent) = before {
+            self.return_later(&held.books, unspent);
+        }
+        Ok(Decision {
+            remaining: decision.remaining + (size - needed),
+            ..decision
+        })
+    }
+
+    /// Undoes that a request was admitted from a slice, or by an answer of the store.
+    fn put_back(&self, held: &Held, cost: u32, taken: &Decision) {
+        let now = self.leases.clock.now_micros();
+        let is_back = held.slice().put_back(cost, taken.at_micros, now);
+        if !is_back {
+            let taken = *taken;
+            self.return_later(&held.books, Unspent { cost, taken });
+        }
+    }
+
+    /// Gives back what a request has cost: to the slice that it was admitted from, if that is still
+    /// there, or to the bucket.
+    pub(super) async fn refund_one(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+    ) -> Result<Decision, StoreError> {
+        if let Some(held) = self.leases.held(bucket) {
+            let now = self.leases.clock.now_micros();
+            let mut slice = held.slice();
+            if slice.put_back(cost, taken.at_micros, now)
+                && let Some(decision) = slice.spend(0, now)
+            {
+                return Ok(decision);
+            }
+        }
+        let run = self.run(self.connections.deadline());
+        let books = self.leases.books(bucket);
+        run.refund(&books, cost, taken.at_micros).await
+    }
+
+    /// What the store said, and what this process has beside it.
+    fn with_slice(&self, bucket: &Bucket, decision: Decision) -> Decision {
+        match self.leases.known(bucket) {
+            Some(held) => held.with_slice(decision),
+            None => decision,
+        }
+    }
+
+    /// Forgets the slice of a bucket that begins anew.
+    pub(super) fn drop_slice(&self, bucket: &Bucket) {
+        if let Some(held) = self.leases.known(bucket) {
+            held.slice().close();
+        }
+    }
+}
+
+impl Held {
+    /// What the store said, and what this process has beside it.
+    fn with_slice(&self, decision: Decision) -> Decision {
+        if !decision.allowed {
+            return decision;
+        }
+        Decision {
+            remaining: decision.remaining.saturating_add(self.slice().left()),
+            ..decision
+        }
+    }
+}
