@@ -38,6 +38,9 @@ impl TrustedProxies {
     /// left of it is only what the client says of itself. An entry that is no address ends the
     /// walk at the proxy that wrote it.
     pub(crate) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if self.networks.is_empty() {
+            return peer;
+        }
         let mut client = peer.to_canonical();
         if !self.trusts(client) {
             return client;

@@ -5,6 +5,7 @@ use std::{
     any::TypeId,
     net::{IpAddr, SocketAddr},
     pin::Pin,
+    sync::Arc,
 };
 
 use axum::{
@@ -25,7 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Decided {
     source: TypeId,
-    pub(super) status: RateLimitStatus,
+    pub(super) status: Arc<RateLimitStatus>,
 }
 
 /// In a request: whoever sent it on looks at the response's extensions for what was decided. Where
@@ -88,7 +89,7 @@ pub(super) async fn decide<S>(
     parts: &mut Parts,
     state: &S,
     source: Source<S>,
-) -> Result<RateLimitStatus, Response> {
+) -> Result<Arc<RateLimitStatus>, Response> {
     if let Some(status) = decided(parts, source.id) {
         return Ok(status);
     }
@@ -101,7 +102,7 @@ pub(super) async fn decide<S>(
     }
 }
 
-fn decided(parts: &Parts, source: TypeId) -> Option<RateLimitStatus> {
+fn decided(parts: &Parts, source: TypeId) -> Option<Arc<RateLimitStatus>> {
     let decided = parts.extensions.get::<Decided>()?;
     (decided.source == source).then(|| decided.status.clone())
 }
@@ -111,7 +112,7 @@ async fn check(
     source: TypeId,
     limits: &'static [&'static Limit],
     identified: Option<Identified<'_>>,
-) -> Result<RateLimitStatus, Response> {
+) -> Result<Arc<RateLimitStatus>, Response> {
     let path = path_parameters(parts, limits).await;
     let limiter = limiter(parts);
     let caller = Caller::new(parts)
@@ -125,11 +126,11 @@ async fn check(
         // a part of each handler's otherwise, which the compiler has to describe again and again.
         None => boxed(limiter.check_in_time(&policies, caller)).await,
     };
-    if limiter.is_for_tests() || parts.extensions.get::<Wanted>().is_some() {
-        status.want();
-    }
+    let is_wanted = limiter.is_for_tests() || parts.extensions.get::<Wanted>().is_some();
+    let status = status.wanted(is_wanted);
     match status.verdict() {
         Verdict::Admitted => {
+            let status = Arc::new(status);
             parts.extensions.insert(Decided {
                 source,
                 status: status.clone(),

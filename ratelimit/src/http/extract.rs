@@ -1,6 +1,6 @@
 //! The extractor that decides before any other extractor runs.
 
-use std::{convert::Infallible, fmt, marker::PhantomData};
+use std::{convert::Infallible, fmt, marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request},
@@ -42,12 +42,12 @@ pub struct RateLimited<P, T> {
 
 /// Turns a handler's answer into a response with the rate-limit headers.
 pub struct Responder<P> {
-    status: RateLimitStatus,
+    status: Arc<RateLimitStatus>,
     policy: PhantomData<fn() -> P>,
 }
 
 impl<P, T> RateLimited<P, T> {
-    fn new(status: RateLimitStatus, inner: T) -> Self {
+    fn new(status: Arc<RateLimitStatus>, inner: T) -> Self {
         Self {
             responder: Responder {
                 status,
@@ -110,7 +110,7 @@ impl<P: PolicySource, T> RateLimited<P, T> {
     pub fn granted(inner: T) -> Self {
         let policy = P::limits()[0].policy();
         let status = RateLimitStatus::granted(UNASKED.clone(), policy);
-        Self::new(status, inner)
+        Self::new(Arc::new(status), inner)
     }
 }
 
@@ -184,7 +184,7 @@ async fn from_parts<S, T>(
     parts: &mut Parts,
     state: &S,
     source: Source<S>,
-) -> Result<(RateLimitStatus, T), Response>
+) -> Result<(Arc<RateLimitStatus>, T), Response>
 where
     S: Send + Sync,
     T: FromRequestParts<S>,
@@ -202,7 +202,7 @@ async fn from_request<S, T>(
     request: Request,
     state: &S,
     source: Source<S>,
-) -> Result<(RateLimitStatus, T), Response>
+) -> Result<(Arc<RateLimitStatus>, T), Response>
 where
     S: Send + Sync,
     T: FromRequest<S>,
@@ -235,7 +235,7 @@ impl IntoResponse for NotLimited {
 
 fn status_of(parts: &Parts) -> Option<RateLimitStatus> {
     let decided = parts.extensions.get::<Decided>()?;
-    Some(decided.status.clone())
+    Some((*decided.status).clone())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for RateLimitStatus {

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::store::redis::RedisStore;
 use crate::{
     algorithm::Decision,
+    client::ClientId,
     policy::{Policy, Tier},
     store::{Bucket, Charge, Decisions, MemoryStore},
 };
@@ -42,7 +43,7 @@ pub(crate) struct Account {
     /// Why the request is not limited, if that is not for its tier.
     pub(crate) exemption: Option<Exemption>,
     /// `None` where the request is not limited: on an unlimited tier, or exempt.
-    pub(crate) bucket: Option<Bucket>,
+    pub(crate) client: Option<ClientId>,
     pub(crate) cost: u32,
     /// `None` where nothing was decided.
     pub(crate) decision: Option<Decision>,
@@ -61,16 +62,21 @@ impl Account {
             policy,
             tier,
             exemption,
-            bucket: None,
+            client: None,
             cost: 0,
             decision: None,
             local: false,
         }
     }
 
+    /// `None` where the request is not limited.
+    pub(crate) fn bucket(&self) -> Option<Bucket> {
+        Bucket::new(self.policy, self.tier, self.client?)
+    }
+
     pub(crate) fn charge(&self) -> Option<Charge> {
         Some(Charge {
-            bucket: self.bucket?,
+            bucket: self.bucket()?,
             cost: self.cost,
             enforced: !self.policy.is_shadow(),
         })
@@ -116,7 +122,11 @@ impl Accounts {
 
     /// Adds an account. What is charged to one bucket is charged once, by whatever policies.
     pub(super) fn add(&mut self, account: Account) {
-        let is_known = |other: &Account| account.bucket.is_some() && other.bucket == account.bucket;
+        let is_known = |other: &Account| {
+            account.client.is_some()
+                && other.client == account.client
+                && other.bucket() == account.bucket()
+        };
         if !self.iter().any(is_known) {
             self.0.push(account);
         }
@@ -137,7 +147,7 @@ impl Accounts {
     ) -> Verdict {
         let charged = self
             .iter_mut()
-            .filter(|account| account.bucket.is_some() && was_meant(account));
+            .filter(|account| account.client.is_some() && was_meant(account));
         for (account, decision) in charged.zip(decisions) {
             account.decision = Some(decision);
             account.local = local;
@@ -153,8 +163,8 @@ impl Accounts {
     pub(super) fn decide_in(&mut self, store: &MemoryStore) -> Verdict {
         // Nearly every request has one account, which needs no lists of charges and decisions.
         if let [account] = &mut self.0[..] {
-            if let Some(bucket) = &account.bucket {
-                account.decision = Some(store.decide_one(bucket, account.cost));
+            if let Some(bucket) = account.bucket() {
+                account.decision = Some(store.decide_one(&bucket, account.cost));
             }
             return if account.denies() {
                 Verdict::Limited
@@ -185,13 +195,16 @@ impl Accounts {
     /// one of them does not, and where it is over none.
     pub(super) fn patience(&self) -> Option<Duration> {
         let denying = self.iter().filter(|account| account.denies());
-        let waits: Option<SmallVec<[Duration; 4]>> =
-            denying.map(|account| account.policy.wait()).collect();
-        waits?.into_iter().min()
+        let mut waits = denying.map(|account| account.policy.wait());
+        let first = waits.next()??;
+        waits.try_fold(first, |least, wait| Some(least.min(wait?)))
     }
 
     /// The account that says most about what the caller may still do.
     pub(super) fn tightest(&self) -> Option<&Account> {
+        if let [only] = &self[..] {
+            return Some(only);
+        }
         let limiting = self.iter().filter(|account| account.tightness().is_some());
         limiting
             .min_by_key(|account| account.tightness())

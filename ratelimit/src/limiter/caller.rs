@@ -11,7 +11,6 @@ use super::{
 use crate::{
     client::{ApiKey, ClientId, Identified, KnownCaller},
     policy::{Key, Policy},
-    store::Bucket,
 };
 
 /// What the limiter looks at of a request.
@@ -72,7 +71,7 @@ struct Known<'a> {
 impl RateLimiter {
     /// The account of a request that is not limited, whoever sent it: nobody's tier is looked up for
     /// it.
-    pub(super) fn exempt(&self, policy: &'static Policy, caller: Caller<'_>) -> Option<Account> {
+    pub(super) fn exempt(&self, policy: &'static Policy, caller: &Caller<'_>) -> Option<Account> {
         let exemption = if self.is_bypassed(policy, caller.parts) {
             Exemption::Bypass
         } else if policy.is_exempt(caller.parts) || self.is_exempt_by_network(caller) {
@@ -87,7 +86,7 @@ impl RateLimiter {
         ))
     }
 
-    fn is_exempt_by_network(&self, caller: Caller<'_>) -> bool {
+    fn is_exempt_by_network(&self, caller: &Caller<'_>) -> bool {
         let networks = &self.0.exempt_networks;
         if networks.is_empty() {
             return false;
@@ -104,7 +103,7 @@ impl RateLimiter {
     pub(super) fn account(
         &self,
         policy: &'static Policy,
-        caller: Caller<'_>,
+        caller: &Caller<'_>,
         by_key: Option<&KnownCaller>,
     ) -> Account {
         let mut account = Account::unlimited(policy, policy.default_tier(), None);
@@ -126,8 +125,7 @@ impl RateLimiter {
             account.tier = policy.tier(tier);
         }
         if account.tier.quota().is_some() {
-            let client = self.client(policy, known.client, caller);
-            account.bucket = Bucket::new(policy, account.tier, client);
+            account.client = Some(self.client(policy, known.client, caller));
             account.cost = policy.cost(caller.parts);
         }
         account
@@ -138,7 +136,7 @@ impl RateLimiter {
     pub(super) fn by_api_key<'a>(
         &self,
         policy: &Policy,
-        caller: Caller<'a>,
+        caller: &Caller<'a>,
     ) -> Result<Option<KnownCaller>, ApiKey<'a>> {
         let Some(header) = policy.tier_header() else {
             return Ok(None);
@@ -167,8 +165,8 @@ impl RateLimiter {
     }
 
     /// Whose bucket it is.
-    fn client(&self, policy: &Policy, known: Option<ClientId>, caller: Caller<'_>) -> ClientId {
-        self.by_key(policy, policy.key(), known, caller)
+    fn client(&self, policy: &Policy, known: Option<ClientId>, caller: &Caller<'_>) -> ClientId {
+        self.by_key(policy, &policy.key(), known, caller)
             .unwrap_or_else(|| self.by_ip(caller))
     }
 
@@ -176,11 +174,11 @@ impl RateLimiter {
     fn by_key(
         &self,
         policy: &Policy,
-        key: Key,
+        key: &Key,
         known: Option<ClientId>,
-        caller: Caller<'_>,
+        caller: &Caller<'_>,
     ) -> Option<ClientId> {
-        match key {
+        match *key {
             Key::Ip => None,
             Key::Global => Some(ClientId::EVERYBODY),
             Key::Caller => known,
@@ -204,7 +202,7 @@ impl RateLimiter {
             Key::Of(value) => value(caller.parts).map(|value| ClientId::value(&value)),
             Key::All(keys) => {
                 let one = |key: &Key| {
-                    self.by_key(policy, *key, known, caller)
+                    self.by_key(policy, key, known, caller)
                         .unwrap_or_else(|| self.by_ip(caller))
                 };
                 Some(ClientId::all(keys.iter().map(one)))
@@ -212,7 +210,7 @@ impl RateLimiter {
         }
     }
 
-    fn by_ip(&self, caller: Caller<'_>) -> ClientId {
+    fn by_ip(&self, caller: &Caller<'_>) -> ClientId {
         let Some(peer) = caller.peer else {
             self.0.no_peer.once(|| {
                 tracing::warn!(

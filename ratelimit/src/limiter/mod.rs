@@ -16,6 +16,7 @@ mod notice;
 mod report;
 mod sampled;
 mod secrets;
+mod shared;
 mod status;
 mod wait;
 mod watch;
@@ -202,12 +203,12 @@ impl RateLimiter {
         };
         let mut accounts = Accounts::new();
         for policy in policies {
-            if let Some(exempt) = self.exempt(policy, caller) {
+            if let Some(exempt) = self.exempt(policy, &caller) {
                 accounts.add(exempt);
                 continue;
             }
-            let by_key = self.by_api_key(policy, caller).ok()?;
-            accounts.add(self.account(policy, caller, by_key.as_ref()));
+            let by_key = self.by_api_key(policy, &caller).ok()?;
+            accounts.add(self.account(policy, &caller, by_key.as_ref()));
         }
         let verdict = self.decide_at_once(&mut accounts)?;
         if verdict == Verdict::Limited && accounts.patience().is_some() {
@@ -232,11 +233,11 @@ impl RateLimiter {
         let mut deadline = self.deadline();
         let mut accounts = Accounts::new();
         for policy in policies {
-            if let Some(exempt) = self.exempt(policy, caller) {
+            if let Some(exempt) = self.exempt(policy, &caller) {
                 accounts.add(exempt);
                 continue;
             }
-            let by_key = match (self.by_api_key(policy, caller), &self.0.tiers) {
+            let by_key = match (self.by_api_key(policy, &caller), &self.0.tiers) {
                 (Ok(known), _) => known,
                 #[cfg(feature = "redis")]
                 (Err(key), Tiers::InStore(cache)) => {
@@ -251,7 +252,7 @@ impl RateLimiter {
                 }
                 (Err(_), _) => None,
             };
-            accounts.add(self.account(policy, caller, by_key.as_ref()));
+            accounts.add(self.account(policy, &caller, by_key.as_ref()));
         }
         let mut verdict = self.decide(&mut accounts, deadline).await;
         // Without the time that a request waits for its turn: that is the limit's doing.

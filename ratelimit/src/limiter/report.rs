@@ -29,8 +29,8 @@ impl RateLimiter {
         if verdict == Verdict::Limited
             && let Some(account) = accounts.tightest()
         {
-            if let Some(bucket) = &account.bucket {
-                observer.turned_away(bucket.client());
+            if let Some(client) = account.client {
+                observer.turned_away(client);
             }
             self.0.reports.limited(account);
         }
@@ -40,7 +40,7 @@ impl RateLimiter {
 /// `None` where another policy turned the request away: it is counted there, and here nothing came
 /// of it.
 fn outcome(account: &Account, verdict: Verdict) -> Option<Outcome> {
-    match (account.exemption, account.bucket, account.decision) {
+    match (account.exemption, account.client, account.decision) {
         (Some(Exemption::Exempt), _, _) => Some(Outcome::Exempt),
         (Some(Exemption::Bypass), _, _) => Some(Outcome::Bypassed),
         (None, None, _) => (verdict == Verdict::Admitted).then_some(Outcome::Allowed),
@@ -59,7 +59,7 @@ impl Reports {
             return;
         };
         self.limited.say(decision.at_micros, |left_out| {
-            let client = account.bucket.map(|bucket| bucket.client().to_string());
+            let client = account.client.map(|client| client.to_string());
             tracing::info!(
                 target: "ratelimit::limited",
                 policy = account.policy.name(),
@@ -77,7 +77,7 @@ impl Reports {
             return;
         };
         self.shadow.say(decision.at_micros, |left_out| {
-            let client = account.bucket.map(|bucket| bucket.client().to_string());
+            let client = account.client.map(|client| client.to_string());
             tracing::info!(
                 policy = account.policy.name(),
                 tier = account.tier.name(),

@@ -1,17 +1,11 @@
 //! What was decided about a request: by which policies, on which tiers, and what is left.
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use super::{
     RateLimiter,
     account::{Account, Accounts, Exemption, Verdict},
+    shared::Shared,
 };
 use crate::{
     algorithm::Decision,
@@ -39,24 +33,22 @@ use crate::{
 /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(complete));
 /// ```
 #[derive(Clone)]
-pub struct RateLimitStatus(Arc<Inner>);
-
-struct Inner {
+pub struct RateLimitStatus {
     limiter: RateLimiter,
     verdict: Verdict,
-    is_wanted: AtomicBool,
+    is_wanted: bool,
     /// At least one. What is left changes when something is charged or given back.
-    accounts: Mutex<Accounts>,
+    accounts: Shared<Accounts>,
 }
 
 impl RateLimitStatus {
     pub(super) fn new(limiter: RateLimiter, verdict: Verdict, accounts: Accounts) -> Self {
-        Self(Arc::new(Inner {
+        Self {
             limiter,
             verdict,
-            is_wanted: AtomicBool::new(false),
-            accounts: Mutex::new(accounts),
-        }))
+            is_wanted: false,
+            accounts: Shared::new(accounts),
+        }
     }
 
     /// A request that was admitted without a limit.
@@ -66,31 +58,31 @@ impl RateLimitStatus {
     }
 
     pub(crate) fn limiter(&self) -> &RateLimiter {
-        &self.0.limiter
+        &self.limiter
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        self.0.verdict
+        self.verdict
     }
 
-    /// Somebody will look for it in the response.
-    pub(crate) fn want(&self) {
-        self.0.is_wanted.store(true, Ordering::Relaxed);
+    /// Whether somebody will look for it in the response.
+    pub(crate) fn wanted(self, is_wanted: bool) -> Self {
+        Self { is_wanted, ..self }
     }
 
     pub(crate) fn is_wanted(&self) -> bool {
-        self.0.is_wanted.load(Ordering::Relaxed)
+        self.is_wanted
     }
 
     pub(crate) fn accounts(&self) -> Accounts {
-        self.lock().clone()
+        self.accounts.with(|accounts| accounts.clone())
     }
 
     /// The tightest account.
     pub(crate) fn account(&self) -> Account {
-        let accounts = self.lock();
         // There is always one.
-        *accounts.tightest().unwrap_or(&accounts[0])
+        self.accounts
+            .with(|accounts| *accounts.tightest().unwrap_or(&accounts[0]))
     }
 
     /// Whether there is less left than another one says, so that clients should hear of this one.
@@ -113,13 +105,13 @@ impl RateLimitStatus {
 
     /// Whether the request may go on.
     pub fn is_allowed(&self) -> bool {
-        self.0.verdict == Verdict::Admitted
+        self.verdict == Verdict::Admitted
     }
 
     /// Requests per window; `None` without a limit.
     pub fn limit(&self) -> Option<u32> {
         let account = self.account();
-        account.bucket.map(|bucket| bucket.quota().limit())
+        account.bucket().map(|bucket| bucket.quota().limit())
     }
 
     /// How many requests of cost 1 would be admitted right after this one; `None` without a limit.
@@ -142,9 +134,9 @@ impl RateLimitStatus {
     /// Whether it was decided without the store, because that could not be asked.
     pub fn is_degraded(&self) -> bool {
         let without_store = |account: &Account| {
-            account.local || (account.bucket.is_some() && account.decision.is_none())
+            account.local || (account.client.is_some() && account.decision.is_none())
         };
-        self.0.verdict == Verdict::StoreDown || self.accounts().iter().any(without_store)
+        self.verdict == Verdict::StoreDown || self.accounts().iter().any(without_store)
     }
 
     /// Whether it was admitted because the limits are turned off, for everybody
@@ -162,8 +154,8 @@ impl RateLimitStatus {
     /// The headers of the answer say what is left after it.
     pub async fn charge(&self, cost: u32) {
         for (n, account) in self.accounts().iter().enumerate() {
-            if let Some(bucket) = account.bucket {
-                let decision = self.0.limiter.charge(&bucket, cost, account.local).await;
+            if let Some(bucket) = account.bucket() {
+                let decision = self.limiter.charge(&bucket, cost, account.local).await;
                 self.has_changed(n, decision);
             }
         }
@@ -182,35 +174,36 @@ impl RateLimitStatus {
             return;
         }
         for (n, account) in self.accounts().iter().enumerate() {
-            let Some((bucket, taken)) = account.bucket.zip(account.decision) else {
+            let Some((bucket, taken)) = account.bucket().zip(account.decision) else {
                 continue;
             };
             if !taken.allowed || !is_due(account.policy) {
                 continue;
             }
-            let cost = std::mem::take(&mut self.lock()[n].cost);
+            let cost = self
+                .accounts
+                .with(|accounts| std::mem::take(&mut accounts[n].cost));
             if cost > 0 {
-                let limiter = &self.0.limiter;
-                let given_back = limiter.refund(&bucket, cost, &taken, account.local).await;
+                let given_back = self
+                    .limiter
+                    .refund(&bucket, cost, &taken, account.local)
+                    .await;
                 self.has_changed(n, given_back);
             }
         }
     }
 
     fn has_changed(&self, n: usize, decision: Option<Decision>) {
-        let account = &mut self.lock()[n];
-        if let (Some(now), Some(then)) = (decision, account.decision) {
-            account.decision = Some(Decision {
-                remaining: now.remaining,
-                reset_after: now.reset_after,
-                ..then
-            });
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Accounts> {
-        let accounts = self.0.accounts.lock();
-        accounts.unwrap_or_else(PoisonError::into_inner)
+        self.accounts.with(|accounts| {
+            let account = &mut accounts[n];
+            if let (Some(now), Some(then)) = (decision, account.decision) {
+                account.decision = Some(Decision {
+                    remaining: now.remaining,
+                    reset_after: now.reset_after,
+                    ..then
+                });
+            }
+        });
     }
 }
 
@@ -218,7 +211,7 @@ impl fmt::Debug for RateLimitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let account = self.account();
         f.debug_struct("RateLimitStatus")
-            .field("verdict", &self.0.verdict)
+            .field("verdict", &self.verdict)
             .field("policy", &account.policy.name())
             .field("tier", &account.tier.name())
             .field("decision", &account.decision)

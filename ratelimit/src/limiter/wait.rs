@@ -123,7 +123,7 @@ impl RateLimiter {
 /// The bucket that holds the request up longest, and how long; `None` where it is never admitted.
 fn longest(accounts: &Accounts) -> Option<(Bucket, Duration)> {
     let denying = accounts.iter().filter(|account| account.denies());
-    let holds_up = |account: &Account| Some((account.bucket?, account.decision?.retry_after?));
+    let holds_up = |account: &Account| Some((account.bucket()?, account.decision?.retry_after?));
     denying
         .map(holds_up)
         .collect::<Option<Vec<_>>>()?

@@ -27,7 +27,7 @@ pub(super) fn write(accounts: &[Account], tightest: &Account, headers: &mut Head
 /// `"search";q=60;w=60`: the quota and its window in seconds. A window that is not whole seconds
 /// cannot be said, and is left out.
 fn policy(account: &Account) -> Option<String> {
-    let quota = account.bucket?.quota();
+    let quota = account.bucket()?.quota();
     if account.policy.is_shadow() {
         return None;
     }

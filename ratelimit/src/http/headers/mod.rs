@@ -42,7 +42,7 @@ pub const RATE_LIMIT_HEADERS: [HeaderName; 6] = [
 /// is tried out in shadow mode.
 pub(super) fn write(status: &RateLimitStatus, headers: &mut HeaderMap) {
     let account = status.account();
-    let (Some(bucket), Some(decision)) = (account.bucket, account.decision) else {
+    let (Some(bucket), Some(decision)) = (account.bucket(), account.decision) else {
         return;
     };
     if account.policy.is_shadow() {
