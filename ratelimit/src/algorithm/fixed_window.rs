@@ -9,6 +9,9 @@ use super::Decision;
 use crate::policy::Quota;
 
 /// A window that is open, or none (`used` is 0).
+///
+/// Of three words of 32 bits, so that there is room for a fourth beside them that says what it is.
+#[repr(Rust, packed(4))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) start: u64,

@@ -60,6 +60,9 @@ enum Kind {
     FixedWindow(fixed_window::State),
 }
 
+// Stores keep many.
+const _: () = assert!(size_of::<Option<State>>() == 16);
+
 impl State {
     /// The state of a client that has not been seen.
     pub fn new(algorithm: Algorithm) -> Self {

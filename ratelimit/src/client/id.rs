@@ -61,6 +61,17 @@ impl ClientId {
         Self { kind, name }
     }
 
+    /// Tells clients of one kind from those of another, as a number that is spread over 64 bits (by
+    /// Fibonacci hashing: Knuth, volume 3, section 6.4).
+    pub(crate) fn kind_id(self) -> u64 {
+        (self.kind as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    /// Tells it from others of its kind.
+    pub(crate) fn name(self) -> [u8; 16] {
+        self.name
+    }
+
     /// The client at an address. An IPv4 address that is mapped into IPv6 is that IPv4 address;
     /// IPv6 addresses are told apart by their /64.
     pub fn ip(address: IpAddr) -> Self {

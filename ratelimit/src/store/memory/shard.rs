@@ -1,5 +1,7 @@
 //! A part of the buckets, under one lock, and how it stays bounded.
 
+use std::collections::HashMap;
+
 use foldhash::quality::RandomState;
 
 use super::{
@@ -24,28 +26,25 @@ pub(super) struct Shard {
     capacity: usize,
     /// Where the sweep goes on.
     cursor: usize,
+    /// Elsewhere, as only what is added is looked up there.
+    quotas: Box<Quotas>,
 }
 
-/// As much as a processor's cache fetches at once.
-#[repr(align(64))]
+/// By the rule of a key: there are many entries, and few rules.
+#[derive(Default)]
+struct Quotas(HashMap<u64, &'static Quota, RandomState>);
+
 struct Entry {
     key: BucketKey,
     state: State,
-    quota: &'static Quota,
 }
 
-// An empty place needs no more.
-const _: () = assert!(size_of::<Option<Entry>>() == 64);
+// What a million clients take, and how many of a processor's cache lines a search.
+const _: () = assert!(size_of::<Option<Entry>>() == 40);
 
 impl Keyed for Entry {
     fn key(&self) -> &BucketKey {
         &self.key
-    }
-}
-
-impl Entry {
-    fn expires_at(&self) -> u64 {
-        self.state.expires_at_micros(self.quota)
     }
 }
 
@@ -55,6 +54,7 @@ impl Shard {
             entries: Table::new(),
             capacity: capacity.max(1),
             cursor: 0,
+            quotas: Box::default(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Shard {
             self.add(at, state, quota, now);
             return;
         };
-        if entry.expires_at() <= now {
+        if entry.state.expires_at_micros(quota) <= now {
             entry.state = state;
             return;
         }
@@ -159,15 +159,15 @@ impl Shard {
     fn add(&mut self, at: &Place<'_>, state: State, quota: &'static Quota, now: u64) {
         self.make_room(at.hasher, now);
         let key = at.key;
-        let entry = Entry { key, state, quota };
-        self.entries.add(entry, at.hash, at.hasher);
+        self.quotas.0.entry(key.rule()).or_insert(quota);
+        self.entries.add(Entry { key, state }, at.hash, at.hasher);
     }
 
     fn make_room(&mut self, hasher: &RandomState, now: u64) {
         for _ in 0..SWEEP {
             let place = self.advance();
             let entry = self.entries.at(place);
-            if entry.is_some_and(|entry| entry.expires_at() <= now) {
+            if entry.is_some_and(|entry| self.expires_at(entry) <= now) {
                 self.entries.remove(place, hasher);
             }
         }
@@ -181,13 +181,19 @@ impl Shard {
             let place = self.advance();
             if let Some(entry) = self.entries.at(place) {
                 candidates += 1;
-                let this = (entry.expires_at(), place);
+                let this = (self.expires_at(entry), place);
                 soonest = Some(soonest.map_or(this, |other| other.min(this)));
             }
         }
         if let Some((_, place)) = soonest {
             self.entries.remove(place, hasher);
         }
+    }
+
+    fn expires_at(&self, entry: &Entry) -> u64 {
+        // There is one of each entry.
+        let quota = self.quotas.0.get(&entry.key.rule());
+        quota.map_or(0, |quota| entry.state.expires_at_micros(quota))
     }
 
     fn advance(&mut self) -> usize {
