@@ -1,4 +1,6 @@
 //! A picture of lines on two logarithmic axes, as SVG, dark where its reader's screen is.
+//!
+//! Along the bottom it is marked where was measured, at the side round numbers.
 
 use std::fmt::Write;
 
@@ -15,9 +17,9 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(name: String) -> Self {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
         Self {
-            name,
+            name: name.into(),
             points: Vec::new(),
         }
     }
@@ -53,8 +55,8 @@ text { fill: #e6edf3 }
 impl Chart<'_> {
     pub(crate) fn to_svg(&self) -> String {
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let x = Axis::over(points().map(|(x, _)| *x), LEFT, RIGHT);
-        let y = Axis::over(points().map(|(_, y)| *y), BOTTOM, TOP);
+        let x = Axis::over(points().map(|(x, _)| *x).collect(), LEFT, RIGHT);
+        let y = Axis::over(round_numbers(points().map(|(_, y)| *y)), BOTTOM, TOP);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"title\">\n\
              <title id=\"title\">{title}</title>\n<style>{STYLE}</style>\n\
@@ -138,40 +140,44 @@ impl Line {
     }
 }
 
-/// From a power of ten to another.
+/// Those of 1, 2 and 5 times a power of ten from just below these values to just above them.
+fn round_numbers(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let (low, high) = values.fold((f64::MAX, 1.0), |(low, high), value| {
+        (value.min(low), value.max(high))
+    });
+    let numbers: Vec<f64> = (0..=12)
+        .flat_map(|power| [1.0, 2.0, 5.0].map(|n| n * 10_f64.powi(power)))
+        .collect();
+    let first = numbers.partition_point(|number| *number <= low);
+    let last = numbers.partition_point(|number| *number < high);
+    numbers[first.saturating_sub(1)..=last.min(numbers.len() - 1)].to_vec()
+}
+
+/// From its lowest mark to its highest.
 struct Axis {
-    powers: (i32, i32),
+    marks: Vec<f64>,
     from: f64,
     to: f64,
 }
 
 impl Axis {
-    /// One with room for all of these values.
-    fn over(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
-        let (low, high) = values.fold((f64::MAX, 1.0), |(low, high), value| {
-            (value.min(low), value.max(high))
-        });
-        let power =
-            |above: &dyn Fn(i32) -> bool| (0..=12).find(|power| above(*power)).unwrap_or(12);
-        let first = power(&|power| 10_f64.powi(power + 1) > low);
-        let last = power(&|power| 10_f64.powi(power) >= high);
-        Self {
-            powers: (first, last.max(first + 1)),
-            from,
-            to,
-        }
+    fn over(mut marks: Vec<f64>, from: f64, to: f64) -> Self {
+        marks.sort_by(f64::total_cmp);
+        marks.dedup();
+        Self { marks, from, to }
     }
 
     fn place(&self, value: f64) -> f64 {
-        let (first, last) = self.powers;
-        let share = (value.log10() - f64::from(first)) / f64::from(last - first);
+        let (Some(first), Some(last)) = (self.marks.first(), self.marks.last()) else {
+            return self.from;
+        };
+        let share = (value / first).log10() / (last / first).log10();
         self.from + share * (self.to - self.from)
     }
 
     fn ticks(&self) -> impl Iterator<Item = (String, f64)> {
-        (self.powers.0..=self.powers.1).map(|power| {
-            let value = 10_f64.powi(power);
-            (format!("{value}"), self.place(value))
-        })
+        self.marks
+            .iter()
+            .map(|value| (format!("{value}"), self.place(*value)))
     }
 }
