@@ -3,7 +3,13 @@
 use std::{fs, process::Command};
 
 /// Whoever is measured beside this workspace's own.
-const PEERS: [&str; 4] = ["governor", "axum_gcra", "trypema", "tower_governor"];
+const PEERS: [&str; 5] = [
+    "governor",
+    "axum_gcra",
+    "trypema",
+    "tower_governor",
+    "axum-limit",
+];
 
 const METHOD: &str = "\
 How it is measured: contestants take turns, round after round, so that what the machine does \
@@ -19,6 +25,18 @@ default hash and its own default clock. With two threads, the time is that of th
 the checks of both. `MemoryStore` is the decision alone, as the peers take it; `RateLimiter` is all \
 that a request costs: whose it is, its tier, the decision, and counting it. How the time grows with \
 the number of clients is drawn in [growth.svg](growth.svg).
+
+Through Redis, everyone is asked about the same ten thousand clients, each of whom may make 100,000 \
+requests an hour, on one connection of the same client library, and has a server for as long as its \
+comparison lasts. Raw `EVALSHA` is the script of `RedisStore` with nothing around it; raw `INCR` is \
+the least that counting can cost, and decides nothing. The blog's pipeline and token bucket are what \
+articles about FastAPI and Redis have their readers write, in Rust: a transaction that counts those \
+it turns away, and a bucket that is read and then written. axum-limit reads and writes in a \
+transaction that holds its connection, whatever is in flight. trypema has a window of its own, \
+divided into buckets; it asks for Redis 7.2, and runs on what is named above. Its hybrid is no \
+strict limit: it answers from memory about whoever it knows, which is everybody here, tells Redis \
+each 10 ms, and may overshoot; the next one's turn comes when it has. How the answers grow with the \
+checks in flight is drawn in [in_flight.svg](in_flight.svg).
 
 Not measured: tower-rate-limiter (each version of it needs a newer Rust than this workspace is \
 pinned to); axum-governor (its limiter is governor's, and is private to its layer).

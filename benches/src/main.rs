@@ -14,7 +14,13 @@ mod machine;
 mod memory;
 mod redis_check;
 
-use std::{env, fs, io, path::Path};
+use std::{
+    env,
+    error::Error,
+    fs,
+    io::{self, Write},
+    path::Path,
+};
 
 use ratelimit_benches::compare;
 
@@ -22,7 +28,7 @@ use self::compare::Table;
 
 const DEFAULT_CAPACITY: u32 = 1_000_000;
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), Box<dyn Error>> {
     let chosen = env::args().nth(1);
     let is_chosen = |names: &[&str]| chosen.as_deref().is_none_or(|name| names.contains(&name));
     let mut table = Table::default();
@@ -48,7 +54,7 @@ fn main() -> io::Result<()> {
         http::run(&mut table)?;
     }
     if is_chosen(&["redis"]) {
-        redis_check::run(&mut table);
+        redis_check::run(&mut table)?;
     }
     if is_chosen(&["compile"]) {
         compile::run(&mut table)?;
@@ -59,5 +65,5 @@ fn main() -> io::Result<()> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("RESULTS.md");
         fs::write(&file, &results)?;
     }
-    io::Write::write_all(&mut io::stdout(), results.as_bytes())
+    Ok(io::stdout().write_all(results.as_bytes())?)
 }

@@ -32,7 +32,7 @@ pub const EVERYBODY: [Make; 7] = [
 ];
 
 /// So long that nothing is earned back, and nobody forgotten, while figures are taken.
-const PER: Duration = Duration::from_secs(365 * 86_400);
+const PER: Duration = Duration::from_hours(365 * 24);
 
 /// What a limiter has to cope with.
 pub struct Terms {
