@@ -3,11 +3,12 @@
 use std::{fs, process::Command};
 
 /// Whoever is measured beside this workspace's own.
-const PEERS: [&str; 5] = [
+const PEERS: [&str; 6] = [
     "governor",
     "axum_gcra",
     "trypema",
     "tower_governor",
+    "axum-governor",
     "axum-limit",
 ];
 
@@ -38,8 +39,11 @@ strict limit: it answers from memory about whoever it knows, which is everybody 
 each 10 ms, and may overshoot; the next one's turn comes when it has. How the answers grow with the \
 checks in flight is drawn in [in_flight.svg](in_flight.svg).
 
+Over HTTP, a server has one core and wrk the other.
+
 Not measured: tower-rate-limiter (each version of it needs a newer Rust than this workspace is \
-pinned to); axum-governor (its limiter is governor's, and is private to its layer).
+pinned to); axum-governor other than over HTTP (its limiter is governor's, and is private to its \
+layer).
 ";
 
 pub(crate) fn describe() -> String {

@@ -1,0 +1,51 @@
+//! One of the servers that are compared: `server <variant>` prints where it listens.
+
+mod memory;
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+async fn bare() -> &'static str {
+    "Hello, world!"
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let variant = env::args().nth(1).unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match variant.as_str() {
+            "bare" => serve(memory::unlimited()).await,
+            "ratelimit" => serve(memory::ratelimit()?).await,
+            "tower_governor" => serve(memory::tower_governor()?).await,
+            "axum-governor" => serve(memory::axum_governor()?).await,
+            "axum_gcra" => serve_old(memory::axum_gcra()).await,
+            other => Err(format!("there is no server {other}").into()),
+        }
+    })
+}
+
+async fn serve(router: Router) -> Result<(), Box<dyn Error>> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listen().await?, service).await?)
+}
+
+/// For the layer that has not come to axum 0.8 yet.
+async fn serve_old(router: axum_07::Router) -> Result<(), Box<dyn Error>> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum_07::serve(listen().await?, service).await?)
+}
+
+async fn listen() -> io::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    writeln!(io::stdout(), "http://{}/", listener.local_addr()?)?;
+    Ok(listener)
+}
