@@ -56,6 +56,7 @@ impl<'a> Contestant<'a> {
 #[derive(Default)]
 pub struct Table {
     rows: String,
+    left_out: String,
 }
 
 impl Table {
@@ -100,6 +101,13 @@ impl Table {
         }
     }
 
+    /// Says who would have been measured, and why it was not.
+    pub fn leave_out(&mut self, who: &str, why: &str) {
+        eprintln!("left out: {who}: {why}");
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.left_out, "\nLeft out: {who}: {why}.");
+    }
+
     /// Adds the rows of a table that another program made.
     pub fn add_rows(&mut self, rows: &str) {
         self.rows.push_str(rows);
@@ -113,8 +121,8 @@ impl Table {
     /// All of it.
     pub fn to_markdown(&self) -> String {
         format!(
-            "| what | who | median of {ROUNDS} rounds | ratio to the first (lowest–highest) |\n| --- | --- | ---: | ---: |\n{}",
-            self.rows
+            "| what | who | median of {ROUNDS} rounds | ratio to the first (lowest–highest) |\n| --- | --- | ---: | ---: |\n{}{}",
+            self.rows, self.left_out
         )
     }
 

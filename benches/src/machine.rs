@@ -2,6 +2,8 @@
 
 use std::{fs, process::Command};
 
+use crate::http::blog;
+
 /// Whoever is measured beside this workspace's own.
 const PEERS: [&str; 6] = [
     "governor",
@@ -39,7 +41,9 @@ strict limit: it answers from memory about whoever it knows, which is everybody 
 each 10 ms, and may overshoot; the next one's turn comes when it has. How the answers grow with the \
 checks in flight is drawn in [in_flight.svg](in_flight.svg).
 
-Over HTTP, a server has one core and wrk the other.
+Over HTTP, a server has one core and wrk the other, and Redis, where it is used, whichever is free. \
+There each request has one of a thousand API keys, whose tiers are in Redis. The blog's app is in \
+[blog](blog): it looks a tier up for each request, where `#[rate_limit]` remembers it for a while.
 
 Not measured: tower-rate-limiter (each version of it needs a newer Rust than this workspace is \
 pinned to); axum-governor other than over HTTP (its limiter is governor's, and is private to its \
@@ -60,7 +64,7 @@ pub(crate) fn describe() -> String {
         "# Results of `benches/run`\n\n\
          Ratios are what counts: the machine is shared, and the absolute figures are its own.\n\n\
          - machine: {model}, {cores} cores\n\
-         - {}\n- {}\n- wrk {}\n- date: {}\n- peers: {}\n\n{METHOD}",
+         - {}\n- {}\n- wrk {}\n- date: {}\n- peers: {}\n- the blog's app: {}\n\n{METHOD}",
         printed("rustc", &["--version"]),
         printed("redis-server", &["--version"]),
         printed("wrk", &["--version"])
@@ -69,6 +73,7 @@ pub(crate) fn describe() -> String {
             .unwrap_or("unknown"),
         printed("date", &["+%F"]),
         PEERS.map(locked).join(", "),
+        blog::versions().unwrap_or_else(|| String::from("not run")),
     )
 }
 

@@ -1,5 +1,7 @@
 //! A limited handler beside other people's, over HTTP: the server has one core and wrk the other.
 
+pub(crate) mod blog;
+mod redis;
 mod server;
 
 use std::error::Error;
@@ -25,7 +27,7 @@ pub(crate) fn run(table: &mut Table) -> Result<(), Box<dyn Error>> {
         script: None,
     };
     compare(table, "HTTP", &servers, &wrk);
-    Ok(())
+    redis::run(table)
 }
 
 fn compare(table: &mut Table, what: &str, servers: &[(&str, Server)], wrk: &Wrk) {

@@ -1,5 +1,5 @@
 //! What articles about `FastAPI` and Redis have their readers write, in Rust: it is the commands that
-//! are compared here, and not Python.
+//! are compared here, and not Python. The app itself is in `benches/blog`.
 
 use std::{
     collections::HashMap,

@@ -1,6 +1,8 @@
-//! One of the servers that are compared: `server <variant>` prints where it listens.
+//! One of the servers that are compared: `server <variant>` prints where it listens. Those whose
+//! limits are in Redis are told where that is: `server <variant> <URL>`.
 
 mod memory;
+mod redis;
 
 use std::{
     env,
@@ -17,7 +19,9 @@ async fn bare() -> &'static str {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let variant = env::args().nth(1).unwrap_or_default();
+    let mut arguments = env::args().skip(1);
+    let variant = arguments.next().unwrap_or_default();
+    let redis = arguments.next().unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -28,6 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             "tower_governor" => serve(memory::tower_governor()?).await,
             "axum-governor" => serve(memory::axum_governor()?).await,
             "axum_gcra" => serve_old(memory::axum_gcra()).await,
+            "ratelimit-redis" => serve(redis::ratelimit(&redis).await?).await,
+            "axum-limit-redis" => serve(redis::axum_limit(&redis).await?).await,
             other => Err(format!("there is no server {other}").into()),
         }
     })
