@@ -38,7 +38,8 @@ it turns away, and a bucket that is read and then written. axum-limit reads and 
 transaction that holds its connection, whatever is in flight. trypema has a window of its own, \
 divided into buckets; it asks for Redis 7.2, and runs on what is named above. Its hybrid is no \
 strict limit: it answers from memory about whoever it knows, which is everybody here, tells Redis \
-each 10 ms, and may overshoot; the next one's turn comes when it has. How the answers grow with the \
+each 10 ms, and may overshoot; the next one's turn comes when it has. Beside it are leases, which \
+do not overshoot, with ten busy clients that may make as many requests as they like. How the answers grow with the \
 checks in flight is drawn in [in_flight.svg](in_flight.svg).
 
 Over HTTP, a server has one core and wrk the other, and Redis, where it is used, whichever is free. \

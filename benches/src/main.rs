@@ -56,6 +56,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if is_chosen(&["redis"]) {
         redis_check::run(&mut table)?;
     }
+    if is_chosen(&["redis", "leases"]) {
+        redis_check::leases(&mut table)?;
+    }
     if is_chosen(&["compile"]) {
         compile::run(&mut table)?;
     }

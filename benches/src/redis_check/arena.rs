@@ -25,6 +25,9 @@ pub(super) struct Arena<'a> {
     pub(super) runtime: &'a Runtime,
     pub(super) server: &'a RedisServer,
     pub(super) load: Load,
+    pub(super) clients: u32,
+    /// Requests that each client may make within the window.
+    pub(super) limit: u32,
 }
 
 impl<'a> Arena<'a> {
@@ -44,7 +47,8 @@ impl<'a> Arena<'a> {
         let connected = self.runtime.block_on(connect()).map_err(Into::into)?;
         Ok(Contestant::new(name, move || {
             self.runtime.block_on(async {
-                let measured = measure(self.load, |client| check(&connected, client)).await;
+                let measured =
+                    measure(self.load, self.clients, |client| check(&connected, client)).await;
                 let settled = self.settle().await;
                 settled.map_or(f64::NAN, |()| measured)
             })

@@ -6,7 +6,7 @@ use ratelimit::Algorithm;
 use ratelimit_tests::RedisServer;
 use tokio::runtime::Runtime;
 
-use super::{arena::Arena, load::Load, ours, raw};
+use super::{CLIENTS, LIMIT, arena::Arena, load::Load, ours, raw};
 use crate::{
     chart::{Chart, Line},
     compare::Table,
@@ -21,6 +21,8 @@ pub(super) fn run(table: &mut Table, runtime: &Runtime) -> Result<(), Box<dyn Er
             runtime,
             server: &server,
             load,
+            clients: CLIENTS,
+            limit: LIMIT,
         };
         let algorithm = Algorithm::TokenBucket;
         let contestants = vec![

@@ -10,7 +10,6 @@ use tokio::time::interval;
 
 use crate::compare::Unit;
 
-pub(super) const CLIENTS: u32 = 10_000;
 /// How long a round lasts.
 const ROUND: Duration = Duration::from_millis(400);
 /// How many checks come each millisecond where they are paced.
@@ -43,28 +42,29 @@ impl Display for Load {
 }
 
 /// What one round of it is, of checks that say whether they did what they should.
-pub(super) async fn measure<F>(load: Load, check: impl Fn(u32) -> F) -> f64
+pub(super) async fn measure<F>(load: Load, clients: u32, check: impl Fn(u32) -> F) -> f64
 where
     F: Future<Output = bool>,
 {
     match load {
-        Load::InFlight(count) => per_second(count, check).await,
-        Load::Paced => percentile(check).await,
+        Load::InFlight(count) => per_second(count, clients, check).await,
+        Load::Paced => percentile(clients, check).await,
     }
 }
 
-/// Clients in no order.
-fn clients() -> impl Iterator<Item = u32> {
-    (0_u32..).map(|n| n.wrapping_mul(2_654_435_761) % CLIENTS)
+/// So many clients, in no order.
+fn in_no_order(clients: u32) -> impl Iterator<Item = u32> {
+    (0_u32..).map(move |n| n.wrapping_mul(2_654_435_761) % clients)
 }
 
 /// How many a second are answered with so many in flight.
-async fn per_second<F>(in_flight: u16, check: impl Fn(u32) -> F) -> f64
+async fn per_second<F>(in_flight: u16, clients: u32, check: impl Fn(u32) -> F) -> f64
 where
     F: Future<Output = bool>,
 {
     let begin = Instant::now();
-    let mut answers = stream::iter(clients().map(check)).buffer_unordered(in_flight.into());
+    let mut answers =
+        stream::iter(in_no_order(clients).map(check)).buffer_unordered(in_flight.into());
     let mut answered = 0_u32;
     while let Some(ok) = answers.next().await {
         if !ok {
@@ -79,7 +79,7 @@ where
 }
 
 /// How many microseconds 99 of 100 take at the most, where some come each millisecond.
-async fn percentile<F>(check: impl Fn(u32) -> F) -> f64
+async fn percentile<F>(clients: u32, check: impl Fn(u32) -> F) -> f64
 where
     F: Future<Output = bool>,
 {
@@ -89,7 +89,7 @@ where
         (begin.elapsed() < ROUND).then_some(((), ticks))
     });
     let comes = ticks.flat_map(|()| stream::iter(0..EACH_MILLISECOND));
-    let checks = comes.zip(stream::iter(clients())).map(|(_, n)| {
+    let checks = comes.zip(stream::iter(in_no_order(clients))).map(|(_, n)| {
         let check = check(n);
         async move {
             let begin = Instant::now();

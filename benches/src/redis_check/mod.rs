@@ -3,13 +3,14 @@
 
 mod arena;
 mod blog;
+mod hot;
 mod in_flight;
 mod load;
 mod ours;
 mod peers;
 mod raw;
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use ratelimit::Algorithm;
 use ratelimit_tests::{ALGORITHMS, RedisServer};
@@ -19,15 +20,13 @@ use self::{arena::Arena, load::Load};
 use crate::compare::{Contestant, Table};
 
 const PER: Duration = Duration::from_hours(1);
+const CLIENTS: u32 = 10_000;
 const LIMIT: u32 = 100_000;
 
 type Made<'a> = Result<Contestant<'a>, Box<dyn Error>>;
 
 pub(crate) fn run(table: &mut Table) -> Result<(), Box<dyn Error>> {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let loads = [1, 64, 256].map(Load::InFlight).into_iter();
     for load in loads.chain([Load::Paced]) {
         for algorithm in ALGORITHMS {
@@ -35,6 +34,18 @@ pub(crate) fn run(table: &mut Table) -> Result<(), Box<dyn Error>> {
         }
     }
     in_flight::run(table, &runtime)
+}
+
+/// Leases, where they are for.
+pub(crate) fn leases(table: &mut Table) -> Result<(), Box<dyn Error>> {
+    hot::run(table, &runtime()?)
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
 }
 
 fn compare(
@@ -49,6 +60,8 @@ fn compare(
         runtime,
         server: &server,
         load,
+        clients: CLIENTS,
+        limit: LIMIT,
     };
     let mut contestants = vec![
         raw::evalsha(arena, algorithm)?,
@@ -68,12 +81,9 @@ fn peers(arena: Arena<'_>, algorithm: Algorithm) -> Result<Vec<Contestant<'_>>, 
     let mut peers = vec![peers::axum_limit(arena, algorithm)?];
     match algorithm {
         Algorithm::TokenBucket => peers.push(blog::token_bucket(arena)?),
-        Algorithm::SlidingWindow => peers.extend([
-            blog::sliding_window(arena)?,
-            peers::trypema(arena)?,
-            // From here on those who answer from memory and tell Redis later.
-            peers::trypema_hybrid(arena)?,
-        ]),
+        Algorithm::SlidingWindow => {
+            peers.extend([blog::sliding_window(arena)?, peers::trypema(arena)?]);
+        }
         _ => {}
     }
     Ok(peers)

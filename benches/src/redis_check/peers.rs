@@ -15,7 +15,7 @@ use trypema::{
     redis::{RedisKey, RedisRateLimiterProvider},
 };
 
-use super::{LIMIT, Made, PER, arena::Arena, load::CLIENTS};
+use super::{LIMIT, Made, PER, arena::Arena};
 
 /// Its checks take turns on its one connection.
 pub(super) fn axum_limit(arena: Arena<'_>, algorithm: Algorithm) -> Made<'_> {
@@ -45,7 +45,7 @@ fn by_policy<P: RateLimitPolicy + Clone>(arena: Arena<'_>) -> Made<'_> {
 
 /// Strict: it asks Redis each time.
 pub(super) fn trypema(arena: Arena<'_>) -> Made<'_> {
-    let rate = rate();
+    let rate = rate(arena.limit);
     let connect = async || {
         let connection = arena.connection_manager().await?;
         let builder = RedisRateLimiterProvider::builder(connection);
@@ -64,7 +64,7 @@ pub(super) fn trypema(arena: Arena<'_>) -> Made<'_> {
 /// It answers from memory about whoever it knows, which is everybody here, and tells Redis each
 /// 10 ms, as is its default.
 pub(super) fn trypema_hybrid(arena: Arena<'_>) -> Made<'_> {
-    let rate = rate();
+    let rate = rate(arena.limit);
     let check = move |provider: &Arc<HybridRateLimiterProvider>, n| {
         let provider = provider.clone();
         async move {
@@ -78,7 +78,9 @@ pub(super) fn trypema_hybrid(arena: Arena<'_>) -> Made<'_> {
         let builder = HybridRateLimiterProvider::builder(connection);
         let provider = builder.window_size(window()).build()?;
         let ask = |n| check(&provider, n).map(drop);
-        stream::iter(0..CLIENTS).for_each_concurrent(256, ask).await;
+        stream::iter(0..arena.clients)
+            .for_each_concurrent(256, ask)
+            .await;
         Ok::<_, TrypemaError>(provider)
     };
     let name = "trypema, hybrid, absolute, which may overshoot";
@@ -89,8 +91,8 @@ fn window() -> WindowSize {
     WindowSize::seconds_or_panic(PER.as_secs())
 }
 
-fn rate() -> RateLimit {
-    RateLimit::per_second_or_panic(f64::from(LIMIT) / PER.as_secs_f64())
+fn rate(limit: u32) -> RateLimit {
+    RateLimit::per_second_or_panic(f64::from(limit) / PER.as_secs_f64())
 }
 
 fn key(n: u32) -> Result<RedisKey, TrypemaError> {

@@ -324,6 +324,10 @@ impl Store for RedisStore {
     }
 
     async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        // Before anything that only a question to Redis needs.
+        if let Some(decision) = self.spend(bucket, cost) {
+            return Ok(decision);
+        }
         self.check_one(bucket, cost, self.connections.deadline())
             .await
     }
