@@ -6,6 +6,7 @@ mod eventually;
 mod guarded;
 mod policies;
 mod proxy;
+mod random;
 mod redis_cluster;
 mod redis_server;
 mod sentinel;
@@ -16,6 +17,7 @@ pub use self::{
     guarded::Guarded,
     policies::{ALGORITHMS, bucket, one_bucket, policy},
     proxy::{Proxy, Trouble},
+    random::Random,
     redis_cluster::RedisCluster,
     redis_server::RedisServer,
     sentinel::Sentinel,

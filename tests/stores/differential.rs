@@ -6,23 +6,11 @@ use ratelimit::{
     Algorithm, Bucket, Charge, Decision, ManualClock, MemoryStore, Quota, RedisStore, Store,
     algorithm::State,
 };
-use ratelimit_tests::{ALGORITHMS, RedisServer, bucket, policy};
+use ratelimit_tests::{ALGORITHMS, Random, RedisServer, bucket, policy};
 
 /// Clients that are checked side by side, so that the test waits less for round trips.
 const CLIENTS: u32 = 32;
 const ROUNDS: usize = 750;
-
-/// A small generator, so that a failing trace can be had again from its seed (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound
-    }
-}
 
 /// A bucket, its state as it should be, and what it was last admitted with.
 type Client = (Bucket, State, Option<(u32, Decision)>);
@@ -95,7 +83,7 @@ async fn compare(algorithm: Algorithm, quota: Quota, seed: u64) -> (usize, usize
         .map(|n| (bucket(policy, n), State::new(algorithm), None))
         .collect();
 
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let (mut now, mut decisions, mut denials) = (1_764_000_000_000_000, 0, 0);
     for round in 0..ROUNDS {
         now = step(&mut random, &quota, now);
@@ -159,7 +147,7 @@ async fn every_store_takes_from_all_buckets_or_from_none() {
     })
     .collect();
 
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let mut now = 1_764_000_000_000_000;
     let (mut admissions, mut denials) = (0, 0);
     for round in 0..10_000 {

@@ -7,5 +7,6 @@ mod leases;
 mod persistence;
 mod redis_keys;
 mod retry_after;
+mod storm;
 mod together;
 mod topologies;

@@ -109,8 +109,10 @@ impl MemoryStore {
 
     pub(crate) fn decide_one(&self, bucket: &Bucket, cost: u32) -> Decision {
         let place = self.place(bucket);
+        let mut shard = lock(&self.shards[place.shard]);
+        // Read under the lock, as everywhere here: no decision is earlier than the one before it.
         let now = self.clock.now_micros();
-        lock(&self.shards[place.shard]).check(&place, bucket, cost, now)
+        shard.check(&place, bucket, cost, now)
     }
 
     fn decide_all(&self, charges: &[Charge]) -> Decisions {
@@ -151,21 +153,24 @@ impl MemoryStore {
 
     pub(crate) fn take(&self, bucket: &Bucket, cost: u32) -> Decision {
         let place = self.place(bucket);
+        let mut shard = lock(&self.shards[place.shard]);
         let now = self.clock.now_micros();
-        lock(&self.shards[place.shard]).charge(&place, bucket, cost, now)
+        shard.charge(&place, bucket, cost, now)
     }
 
     pub(crate) fn give_back(&self, bucket: &Bucket, cost: u32, taken: &Decision) -> Decision {
         let place = self.place(bucket);
+        let mut shard = lock(&self.shards[place.shard]);
         let now = self.clock.now_micros();
-        lock(&self.shards[place.shard]).refund(&place, bucket, cost, taken.at_micros, now)
+        shard.refund(&place, bucket, cost, taken.at_micros, now)
     }
 
     /// Has a bucket begin with this state, if it does not have less left already.
     pub(crate) fn begin(&self, bucket: &Bucket, state: State) {
         let place = self.place(bucket);
+        let mut shard = lock(&self.shards[place.shard]);
         let now = self.clock.now_micros();
-        lock(&self.shards[place.shard]).begin(&place, bucket, state, now);
+        shard.begin(&place, bucket, state, now);
     }
 
     /// Forgets a bucket: it is full.
