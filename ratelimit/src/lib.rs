@@ -10,6 +10,7 @@ mod limiter;
 mod observe;
 mod policy;
 mod store;
+mod sync;
 pub mod testing;
 
 #[cfg(feature = "dashboard")]

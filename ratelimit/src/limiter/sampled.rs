@@ -1,6 +1,6 @@
 //! A line of the log for what may happen a million times a second.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Microseconds between two lines.
 const PAUSE: u64 = 1_000_000;
@@ -45,5 +45,37 @@ mod tests {
         assert_eq!(lines, [(5_000_000, 0), (6_000_000, 999), (7_000_000, 999)]);
         log.say(1_000, |left_out| lines.push((1_000, left_out)));
         assert_eq!(lines[3], (1_000, 999), "another clock has taken over");
+    }
+}
+
+#[cfg(all(test, shuttle))]
+mod models {
+    use std::sync::Arc;
+
+    use shuttle::thread;
+
+    use super::*;
+    use crate::sync::in_many_orders;
+
+    #[test]
+    fn each_is_said_or_counted_once() {
+        in_many_orders(|| {
+            let log = Arc::new(Sampled::default());
+            let counted = Arc::new(AtomicU64::new(0));
+            let say = |now| {
+                let (log, counted) = (log.clone(), counted.clone());
+                move || {
+                    log.say(now, |left_out| {
+                        counted.fetch_add(1 + left_out, Ordering::SeqCst);
+                    });
+                }
+            };
+            let threads = [1, 1, 2].map(|n| thread::spawn(say(n * PAUSE)));
+            for thread in threads {
+                thread.join().expect("no panic");
+            }
+            say(4 * PAUSE)();
+            assert_eq!(counted.load(Ordering::SeqCst), 4);
+        });
     }
 }

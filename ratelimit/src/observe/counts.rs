@@ -6,13 +6,13 @@
 use std::{
     array,
     cell::Cell,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::{OnceLock, atomic::AtomicU32},
 };
 
-use crate::policy::{Policy, Tier};
+use crate::{
+    policy::{Policy, Tier},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// What became of a request under one policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ mod history;
 mod limited;
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -25,6 +25,7 @@ pub use self::{counts::Totals, durations::Latency, figures::Figures, history::Se
 use crate::{
     client::ClientId,
     policy::{Policy, Tier},
+    sync::{Mutex, MutexGuard},
 };
 
 /// The figures of one limiter in this process.
@@ -42,11 +43,15 @@ const TIMED: u32 = 32;
 
 impl Observer {
     pub(crate) fn new() -> Self {
+        Self::begin(unix_seconds())
+    }
+
+    fn begin(now: u64) -> Self {
         Self {
             counts: Counts::new(),
-            limited: LimitedClients::new(unix_seconds()),
+            limited: LimitedClients::new(now),
             durations: Mutex::new(Durations::new()),
-            history: Mutex::new(History::begin(unix_seconds())),
+            history: Mutex::new(History::begin(now)),
             #[cfg(feature = "metrics")]
             exported: Mutex::default(),
         }
@@ -75,7 +80,10 @@ impl Observer {
 
     /// A second is over.
     pub(crate) fn tick(&self) {
-        let now = unix_seconds();
+        self.tick_at(unix_seconds());
+    }
+
+    fn tick_at(&self, now: u64) {
         self.limited.turn(now);
         let latency = {
             let mut durations = lock(&self.durations);
@@ -158,3 +166,6 @@ fn index(turn: u64, places: usize) -> usize {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(all(test, shuttle))]
+mod models;

@@ -7,10 +7,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::{Arc, PoisonError, Weak},
     time::Duration,
 };
 
@@ -19,6 +16,10 @@ use tokio::runtime::Handle;
 use super::{
     StoreError,
     health::{Health, StoreHealth},
+};
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 /// So many failures in a row are an outage. One is not: a connection may just have been lost.
@@ -196,6 +197,9 @@ async fn probe_until_answered(outage: Outage) {
         }
     }
 }
+
+#[cfg(all(test, shuttle))]
+mod models;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ mod table;
 use std::{
     fmt,
     hash::BuildHasher,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
 use foldhash::quality::RandomState;
@@ -17,6 +17,7 @@ use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, bucket::Buck
 use crate::{
     algorithm::{Decision, State},
     clock::{Clock, MonotonicClock},
+    sync::{Mutex, MutexGuard},
 };
 
 /// Keeps the state of buckets in this process.
@@ -262,5 +263,7 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
+#[cfg(all(test, shuttle))]
+mod models;
 #[cfg(test)]
 mod tests;
