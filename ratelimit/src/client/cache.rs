@@ -1,19 +1,14 @@
 //! One bounded cache before a resolver: known keys, unknown keys, and keys it could not tell of.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 
 use super::{ApiKey, ClientId, KnownKey, ResolveError, TierResolver, resolver::KnownCaller};
-use crate::clock::{Clock, micros};
+use crate::{
+    clock::{Clock, micros},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 /// How long an answer is gone by, and how many are kept.
 #[derive(Clone, Copy, Debug)]
@@ -110,8 +105,13 @@ impl TierCache {
         // in, or takes its place should it go away.
         match self.entries.get_value_or_guard_async(key.as_bytes()).await {
             Ok(entry) => {
-                let stale = entry.fresh_until.load(Ordering::Relaxed) <= self.clock.now_micros();
-                if let Some(_refresh) = stale.then(|| Refresh::begin(&entry)).flatten() {
+                let is_stale =
+                    || entry.fresh_until.load(Ordering::Relaxed) <= self.clock.now_micros();
+                // Looked at again: another may have asked meanwhile.
+                if is_stale()
+                    && let Some(_refresh) = Refresh::begin(&entry)
+                    && is_stale()
+                {
                     return self.renew(key, &entry).await;
                 }
                 self.look_ups.from_cache.fetch_add(1, Ordering::Relaxed);
@@ -147,6 +147,9 @@ impl TierCache {
         if let Some(answer) = self.ask(key).await {
             let entry = self.entry(key, answer);
             let known = entry.known.clone();
+            // Who has come by the old entry shall not ask once more.
+            let fresh_until = entry.fresh_until.load(Ordering::Relaxed);
+            old.fresh_until.store(fresh_until, Ordering::Relaxed);
             self.entries.insert(key.as_bytes().to_vec(), entry);
             known
         } else {
@@ -217,7 +220,8 @@ struct Refresh<'a>(&'a Entry);
 impl<'a> Refresh<'a> {
     fn begin(entry: &'a Entry) -> Option<Self> {
         let was_refreshing = entry.refreshing.swap(true, Ordering::Acquire);
-        (!was_refreshing).then_some(Self(entry))
+        // Made by whoever got it only: another's end would give it back.
+        (!was_refreshing).then(|| Self(entry))
     }
 }
 
@@ -227,5 +231,7 @@ impl Drop for Refresh<'_> {
     }
 }
 
+#[cfg(all(test, shuttle))]
+mod models;
 #[cfg(test)]
 mod tests;
