@@ -1,10 +1,7 @@
 //! Turning the limits off for everybody in an emergency, by a switch that turns itself off.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::PoisonError,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,6 +9,10 @@ use super::RateLimiter;
 use crate::{
     clock::{Clock, micros},
     store::StoreError,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The longest time that a switch can be on. It is for emergencies.
@@ -58,6 +59,9 @@ pub(super) struct Switch {
     /// In the time of the limiter's clock; 0 when it is off. Read by every request.
     until: AtomicU64,
     state: Mutex<State>,
+    /// Held while the store is told.
+    #[cfg(feature = "redis")]
+    telling: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -93,14 +97,43 @@ impl Switch {
         self.change(&mut state, bypass, lasts, clock);
     }
 
-    /// What another process has decided, unless something was decided here since `version`.
+    /// Has the store told of a bypass that was started or ended here, if it does not know. One does
+    /// so at a time: else what was decided first might be written last.
     #[cfg(feature = "redis")]
-    pub(super) fn follow(
+    pub(super) async fn tell<W>(
         &self,
-        version: u64,
-        found: Option<(Bypass, Duration)>,
-        clock: &dyn Clock,
-    ) {
+        write: impl FnOnce(Option<Bypass>) -> W,
+    ) -> Result<(), StoreError>
+    where
+        W: Future<Output = Result<(), StoreError>>,
+    {
+        let _telling = self.telling.lock().await;
+        let Some((version, bypass)) = self.unsaved() else {
+            return Ok(());
+        };
+        write(bypass).await?;
+        let mut state = self.lock();
+        state.unsaved &= state.version != version;
+        Ok(())
+    }
+
+    /// Does what another process has decided, by what is read in the store.
+    #[cfg(feature = "redis")]
+    pub(super) async fn follow<R>(&self, read: R, clock: &dyn Clock) -> Result<(), StoreError>
+    where
+        R: Future<Output = Result<Option<(Bypass, Duration)>, StoreError>>,
+    {
+        let Some(version) = self.saved_version() else {
+            return Ok(());
+        };
+        let found = read.await?;
+        self.heed(version, found, clock);
+        Ok(())
+    }
+
+    /// Does what was found in the store, unless something was decided here since `version`.
+    #[cfg(feature = "redis")]
+    fn heed(&self, version: u64, found: Option<(Bypass, Duration)>, clock: &dyn Clock) {
         let mut state = self.lock();
         if state.version != version || state.unsaved {
             return;
@@ -158,22 +191,18 @@ impl Switch {
         }
     }
 
+    /// The version, if the store knows of it. If not, what is read there may be from before it.
     #[cfg(feature = "redis")]
-    pub(super) fn version(&self) -> u64 {
-        self.lock().version
+    fn saved_version(&self) -> Option<u64> {
+        let state = self.lock();
+        (!state.unsaved).then_some(state.version)
     }
 
     /// The state that the store is to know of, and its version.
     #[cfg(feature = "redis")]
-    pub(super) fn unsaved(&self) -> Option<(u64, Option<Bypass>)> {
+    fn unsaved(&self) -> Option<(u64, Option<Bypass>)> {
         let state = self.lock();
         state.unsaved.then(|| (state.version, state.bypass.clone()))
-    }
-
-    #[cfg(feature = "redis")]
-    pub(super) fn saved(&self, version: u64) {
-        let mut state = self.lock();
-        state.unsaved &= state.version != version;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -261,3 +290,6 @@ impl RateLimiter {
         Ok(())
     }
 }
+
+#[cfg(all(test, shuttle))]
+mod models;

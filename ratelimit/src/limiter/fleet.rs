@@ -49,11 +49,7 @@ impl RateLimiter {
 
     /// Tells the others of a bypass that was started or ended here, if they do not know.
     pub(super) async fn tell_of_bypass(&self, redis: &RedisStore) -> Result<(), StoreError> {
-        let switch = &self.0.watch.bypass;
-        let Some((version, bypass)) = switch.unsaved() else {
-            return Ok(());
-        };
-        match bypass {
+        let write = async |bypass| match bypass {
             Some(Bypass {
                 reason,
                 since,
@@ -65,28 +61,27 @@ impl RateLimiter {
                     since,
                     lasts,
                 };
-                redis.write_bypass(&kept).await?;
+                redis.write_bypass(&kept).await
             }
-            None => redis.remove_bypass().await?,
-        }
-        switch.saved(version);
-        Ok(())
+            None => redis.remove_bypass().await,
+        };
+        self.0.watch.bypass.tell(write).await
     }
 
     async fn follow_bypass(&self, redis: &RedisStore) -> Result<(), StoreError> {
         self.tell_of_bypass(redis).await?;
-        let switch = &self.0.watch.bypass;
-        let version = switch.version();
-        let found = redis.read_bypass().await?.map(|kept| {
-            let bypass = Bypass {
-                reason: kept.reason,
-                since: kept.since,
-                until: SystemTime::now() + kept.lasts,
-            };
-            (bypass, kept.lasts)
-        });
-        switch.follow(version, found, &*self.0.clock);
-        Ok(())
+        let read = async {
+            let kept = redis.read_bypass().await?;
+            Ok(kept.map(|kept| {
+                let bypass = Bypass {
+                    reason: kept.reason,
+                    since: kept.since,
+                    until: SystemTime::now() + kept.lasts,
+                };
+                (bypass, kept.lasts)
+            }))
+        };
+        self.0.watch.bypass.follow(read, &*self.0.clock).await
     }
 
     async fn report_to(&self, redis: &RedisStore) -> Result<(), StoreError> {
