@@ -121,6 +121,7 @@ impl Accounts {
     }
 
     /// Adds an account. What is charged to one bucket is charged once, by whatever policies.
+    #[inline]
     pub(super) fn add(&mut self, account: Account) {
         let is_known = |other: &Account| {
             account.client.is_some()

@@ -71,6 +71,7 @@ struct Known<'a> {
 impl RateLimiter {
     /// The account of a request that is not limited, whoever sent it: nobody's tier is looked up for
     /// it.
+    #[inline]
     pub(super) fn exempt(&self, policy: &'static Policy, caller: &Caller<'_>) -> Option<Account> {
         let exemption = if self.is_bypassed(policy, caller.parts) {
             Exemption::Bypass
@@ -100,6 +101,7 @@ impl RateLimiter {
 
     /// Which bucket a request is charged to under a policy, and with how much. `by_key` is the caller
     /// by its API key, if it has one that somebody knows.
+    #[inline]
     pub(super) fn account(
         &self,
         policy: &'static Policy,
@@ -133,6 +135,7 @@ impl RateLimiter {
 
     /// The caller by its API key, if it sent one that somebody knows; an error with the key where
     /// that must be asked.
+    #[inline]
     pub(super) fn by_api_key<'a>(
         &self,
         policy: &Policy,
@@ -210,6 +213,7 @@ impl RateLimiter {
         }
     }
 
+    #[inline]
     fn by_ip(&self, caller: &Caller<'_>) -> ClientId {
         let Some(peer) = caller.peer else {
             self.0.no_peer.once(|| {

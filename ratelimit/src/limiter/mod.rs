@@ -167,7 +167,11 @@ impl RateLimiter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn check(&self, policy: &'static Policy, caller: Caller<'_>) -> RateLimitStatus {
-        self.check_all(&[policy], caller).await
+        match self.check_at_once(&[policy], caller) {
+            Some(status) => status,
+            // Boxed, or each check in memory would carry the room for what it does not wait for.
+            None => Box::pin(self.check_in_time(&[policy], caller)).await,
+        }
     }
 
     /// Decides about one request under several policies: it is admitted if each of them admits it,
@@ -183,7 +187,6 @@ impl RateLimiter {
     ) -> RateLimitStatus {
         match self.check_at_once(policies, caller) {
             Some(status) => status,
-            // Boxed, or each check in memory would carry the room for what it does not wait for.
             None => Box::pin(self.check_in_time(policies, caller)).await,
         }
     }
