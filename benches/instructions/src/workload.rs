@@ -6,7 +6,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{Extension, Router, body::Body, extract::ConnectInfo, http::Request, routing::get};
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::Request,
+    routing::{MethodRouter, get},
+};
 use futures_util::FutureExt;
 use ratelimit::{
     Algorithm, Bucket, Caller, ClientId, MemoryStore, Policy, Quota, RateLimiter, Store, Tier,
@@ -40,7 +46,7 @@ fn counted(check: &dyn Fn(u32), times: u32) {
     (0..times).map(|n| n % CLIENTS).for_each(check);
 }
 
-pub(crate) const WORKLOADS: [Workload; 6] = [
+pub(crate) const WORKLOADS: [Workload; 8] = [
     Workload {
         name: "MemoryStore, token_bucket",
         times: 50_000,
@@ -69,7 +75,17 @@ pub(crate) const WORKLOADS: [Workload; 6] = [
     Workload {
         name: "annotated handler, token_bucket",
         times: 20_000,
-        make: handler,
+        make: || handler(get(limited)),
+    },
+    Workload {
+        name: "annotated handler, token_bucket, turned away",
+        times: 20_000,
+        make: || handler(get(used_up)),
+    },
+    Workload {
+        name: "bare handler",
+        times: 20_000,
+        make: || handler(get(bare)),
     },
 ];
 
@@ -108,9 +124,9 @@ fn limiter(policy: &'static Policy) -> Box<dyn Fn(u32)> {
     })
 }
 
-fn handler() -> Box<dyn Fn(u32)> {
+fn handler(handler: MethodRouter) -> Box<dyn Fn(u32)> {
     let router: Router = Router::new()
-        .route("/", get(limited))
+        .route("/", handler)
         .layer(Extension(RateLimiter::default()));
     Box::new(move |n| {
         let mut request = Request::new(Body::empty());
@@ -122,5 +138,14 @@ fn handler() -> Box<dyn Fn(u32)> {
 
 #[rate_limit(limit = 100_000, per = "365d", algo = "token_bucket")]
 async fn limited() -> &'static str {
+    "Hello, world!"
+}
+
+#[rate_limit(limit = 1, per = "365d", algo = "token_bucket")]
+async fn used_up() -> &'static str {
+    "Hello, world!"
+}
+
+async fn bare() -> &'static str {
     "Hello, world!"
 }

@@ -113,37 +113,41 @@ async fn check(
     limits: &'static [&'static Limit],
     identified: Option<Identified<'_>>,
 ) -> Result<Arc<RateLimitStatus>, Response> {
-    let path = path_parameters(parts, limits).await;
+    let needs_path = limits.iter().any(|limit| limit.policy().key().needs_path());
+    let path = if needs_path {
+        boxed(path_parameters(parts)).await
+    } else {
+        Vec::new()
+    };
     let limiter = limiter(parts);
     let caller = Caller::new(parts)
         .with_peer(peer(parts))
         .with_path(&path)
         .with_identity(identified);
     let policies: SmallVec<[&Policy; 1]> = limits.iter().map(|limit| limit.policy()).collect();
-    let status = match limiter.check_at_once(&policies, caller) {
+    let is_wanted = limiter.is_for_tests() || parts.extensions.get::<Wanted>().is_some();
+    let shared = |status: RateLimitStatus| Arc::new(status.wanted(is_wanted));
+    let status = match limiter.check_at_once(&policies, caller).map(shared) {
         Some(status) => status,
         // Where others must be waited for, a box is nothing. And the futures of every store would be
         // a part of each handler's otherwise, which the compiler has to describe again and again.
-        None => boxed(limiter.check_in_time(&policies, caller)).await,
+        None => shared(boxed(limiter.check_in_time(&policies, caller)).await),
     };
-    let is_wanted = limiter.is_for_tests() || parts.extensions.get::<Wanted>().is_some();
-    let status = status.wanted(is_wanted);
     match status.verdict() {
         Verdict::Admitted => {
-            let status = Arc::new(status);
             parts.extensions.insert(Decided {
                 source,
                 status: status.clone(),
             });
             Ok(status)
         }
-        Verdict::Limited => Err(turn_away(limits, status)),
+        Verdict::Limited => Err(turn_away(limits, &status)),
         Verdict::StoreDown => Err(StoreUnavailable.into_response()),
     }
 }
 
 /// The response to a request over the limit.
-fn turn_away(limits: &[&Limit], status: RateLimitStatus) -> Response {
+fn turn_away(limits: &[&Limit], status: &Arc<RateLimitStatus>) -> Response {
     let exceeded = RateLimitExceeded::new(status.clone());
     let policy = exceeded.policy();
     let own_answer = limits
@@ -153,14 +157,16 @@ fn turn_away(limits: &[&Limit], status: RateLimitStatus) -> Response {
     let mut response = match own_answer {
         Some(answer) => {
             let mut response = answer(&exceeded);
-            headers::write(&status, response.headers_mut());
+            headers::write(status, response.headers_mut());
             response
         }
         // With the headers.
         None => exceeded.into_response(),
     };
     if status.is_wanted() {
-        response.extensions_mut().insert(status);
+        response
+            .extensions_mut()
+            .insert(RateLimitStatus::clone(status));
     }
     response
 }
@@ -211,11 +217,8 @@ fn peer(parts: &Parts) -> Option<IpAddr> {
     Some(address.ip())
 }
 
-/// The matched route's parameters, where a limit needs them.
-async fn path_parameters(parts: &mut Parts, limits: &[&Limit]) -> Vec<(String, String)> {
-    if !limits.iter().any(|limit| limit.policy().key().needs_path()) {
-        return Vec::new();
-    }
+/// The matched route's parameters.
+async fn path_parameters(parts: &mut Parts) -> Vec<(String, String)> {
     let Ok(parameters) = RawPathParams::from_request_parts(parts, &()).await else {
         return Vec::new();
     };

@@ -1,13 +1,16 @@
 //! The answer to a request over the limit.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use http::{
-    StatusCode,
+    HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
-use serde_json::json;
+use serde::Serialize;
 
 use super::headers::{self, whole_seconds};
 use crate::{
@@ -43,13 +46,13 @@ use crate::{
 /// [draft of the rate-limit headers]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
 #[derive(Clone, Debug)]
 pub struct RateLimitExceeded {
-    status: RateLimitStatus,
+    status: Arc<RateLimitStatus>,
     account: Account,
 }
 
 impl RateLimitExceeded {
     /// The answer to a request that this was decided about.
-    pub(super) fn new(status: RateLimitStatus) -> Self {
+    pub(super) fn new(status: Arc<RateLimitStatus>) -> Self {
         let account = status.account();
         Self { status, account }
     }
@@ -98,7 +101,7 @@ impl RateLimitExceeded {
     }
 
     /// The quota's window in words: `minute`, `15 minutes`.
-    fn window(&self) -> String {
+    fn write_window(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u64, &str); 4] = [
             (86_400, "day"),
             (3_600, "hour"),
@@ -113,21 +116,21 @@ impl RateLimitExceeded {
             per.subsec_nanos() == 0 && per.as_secs().is_multiple_of(*seconds)
         };
         match UNITS.iter().find(is_whole) {
-            Some((seconds, unit)) if per.as_secs() == *seconds => (*unit).to_owned(),
-            Some((seconds, unit)) => format!("{} {unit}s", per.as_secs() / seconds),
-            None => format!("{per:?}"),
+            Some((seconds, unit)) if per.as_secs() == *seconds => f.write_str(unit),
+            Some((seconds, unit)) => write!(f, "{} {unit}s", per.as_secs() / seconds),
+            None => write!(f, "{per:?}"),
         }
     }
 }
 
 impl fmt::Display for RateLimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let requests = if self.limit() == 1 {
-            "1 request is"
-        } else {
-            &format!("{} requests are", self.limit())
-        };
-        write!(f, "{requests} allowed per {}", self.window())?;
+        match self.limit() {
+            1 => f.write_str("1 request is")?,
+            limit => write!(f, "{limit} requests are")?,
+        }
+        f.write_str(" allowed per ")?;
+        self.write_window(f)?;
         // Where everybody has the same limit there is no tier to speak of.
         if self.policy().tiers().len() > 1 {
             write!(f, " on the tier {}", self.tier().name())?;
@@ -144,30 +147,57 @@ impl std::error::Error for RateLimitExceeded {}
 
 impl IntoResponse for RateLimitExceeded {
     fn into_response(self) -> Response {
-        let problem = json!({
-            "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
-            "title": "Too Many Requests",
-            "status": StatusCode::TOO_MANY_REQUESTS.as_u16(),
-            "detail": self.to_string(),
-            "error": "Rate limit exceeded",
-            "violated-policies": self.violated_policies(),
-            "tier": self.tier().name(),
-            "limit": self.limit(),
-            "remaining": self.remaining(),
-            "retry_after": self.retry_after().map(whole_seconds),
-            "reset": whole_seconds(self.reset()),
-        });
+        let problem = Problem {
+            kind: "https://iana.org/assignments/http-problem-types#quota-exceeded",
+            title: "Too Many Requests",
+            status: StatusCode::TOO_MANY_REQUESTS.as_u16(),
+            detail: self.to_string(),
+            error: "Rate limit exceeded",
+            violated_policies: self.violated_policies(),
+            tier: self.tier().name(),
+            limit: self.limit(),
+            remaining: self.remaining(),
+            retry_after: self.retry_after().map(whole_seconds),
+            reset: whole_seconds(self.reset()),
+        };
         let mut response = problem_response(StatusCode::TOO_MANY_REQUESTS, &problem);
         headers::write(&self.status, response.headers_mut());
         response
     }
 }
 
+/// The document, as it is written: a flood of them is no reason to make a map of each.
+#[derive(Serialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    error: &'static str,
+    #[serde(rename = "violated-policies")]
+    violated_policies: Vec<&'static str>,
+    tier: &'static str,
+    limit: u32,
+    remaining: u32,
+    retry_after: Option<u64>,
+    reset: u64,
+}
+
 /// A problem document as a response that is not to be cached.
-pub(super) fn problem_response(status: StatusCode, problem: &serde_json::Value) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "application/problem+json"),
-        (CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, problem.to_string()).into_response()
+pub(super) fn problem_response(status: StatusCode, problem: &impl Serialize) -> Response {
+    let mut body = Vec::with_capacity(512);
+    // Of names, numbers and texts JSON can always be made.
+    let _ = serde_json::to_writer(&mut body, problem);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    // For these, and for those that say what was decided.
+    headers.reserve(8);
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

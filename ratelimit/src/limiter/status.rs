@@ -65,7 +65,7 @@ impl RateLimitStatus {
         self.verdict
     }
 
-    /// Whether somebody will look for it in the response.
+    /// The same, and whether somebody will look for it in the response.
     pub(crate) fn wanted(self, is_wanted: bool) -> Self {
         Self { is_wanted, ..self }
     }

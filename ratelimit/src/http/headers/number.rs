@@ -1,5 +1,6 @@
-//! Numbers as header values, without allocating for those that there mostly are.
+//! Numbers as header values, without allocating for those that there mostly are, and once for others.
 
+use axum::body::Bytes;
 use http::HeaderValue;
 
 /// Numbers below this have their digits ready: 16 KB of them.
@@ -25,14 +26,20 @@ const fn digits() -> [[u8; 4]; READY as usize] {
 /// A number's value.
 pub(super) fn number(n: u64) -> HeaderValue {
     let ready = usize::try_from(n).ok().and_then(|n| DIGITS.get(n));
-    let zeros = match n {
-        0..10 => 3,
-        10..100 => 2,
-        100..1000 => 1,
-        _ => 0,
+    let value = match ready {
+        Some(digits) => {
+            let zeros = match n {
+                0..10 => 3,
+                10..100 => 2,
+                100..1000 => 1,
+                _ => 0,
+            };
+            HeaderValue::from_maybe_shared(Bytes::from_static(&digits[zeros..]))
+        }
+        None => HeaderValue::from_str(itoa::Buffer::new().format(n)),
     };
-    let text = ready.and_then(|digits| str::from_utf8(&digits[zeros..]).ok());
-    text.map_or_else(|| HeaderValue::from(n), HeaderValue::from_static)
+    // Of digits it always is one.
+    value.unwrap_or_else(|_| HeaderValue::from(n))
 }
 
 #[cfg(test)]
