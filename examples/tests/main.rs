@@ -4,6 +4,7 @@ mod behind_a_proxy;
 mod custom_response;
 mod custom_store;
 mod jwt_identity;
+mod leases;
 mod login_failures;
 mod monitoring;
 mod multiple_limits;

@@ -41,6 +41,11 @@ impl Program {
         self.running.line()
     }
 
+    /// Sends it a signal: `INT` and so on.
+    pub(crate) fn signal(&mut self, signal: &str) {
+        self.running.signal(signal);
+    }
+
     /// A GET request.
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.url))
