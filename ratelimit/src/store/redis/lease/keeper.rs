@@ -2,14 +2,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use tokio::{runtime::Handle, task::JoinSet};
 
 use super::{Held, Unspent};
-use crate::store::{Bucket, BucketKey, redis::RedisStore};
+use crate::{
+    store::{Bucket, BucketKey, redis::RedisStore},
+    sync::{Mutex, MutexGuard},
+};
 
 /// How often it is looked whether a slice is over, while there is any.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -22,7 +25,7 @@ const TOGETHER: usize = 64;
 pub(super) struct Keeper(Mutex<Kept>);
 
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     /// Those that may have something left.
     held: HashMap<BucketKey, Arc<Held>>,
     /// What has no slice any more.
@@ -40,14 +43,24 @@ impl Drop for Task {
 }
 
 impl Keeper {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Kept {
+    /// Sees to it that the rest of a new slice goes back.
+    pub(super) fn insert(&mut self, held: &Arc<Held>) {
+        let before = self.held.insert(held.books.key(), held.clone());
+        // The bucket was forgotten here, among many others, and is leased again.
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, held)) {
+            let left = before.slice().close();
+            self.unspent.extend(left.map(|left| (before.books, left)));
+        }
+    }
+
     /// What goes back: of all slices, or of those that are over at a time.
-    fn take(&mut self, over_at: Option<u64>) -> Vec<(Bucket, Unspent)> {
+    pub(super) fn take(&mut self, over_at: Option<u64>) -> Vec<(Bucket, Unspent)> {
         let mut unspent = std::mem::take(&mut self.unspent);
         self.held.retain(|_, held| {
             let mut slice = held.slice();
@@ -69,12 +82,7 @@ impl RedisStore {
     /// Sees to it that the rest of a new slice goes back.
     pub(super) fn keep(&self, held: &Arc<Held>) {
         let mut kept = self.leases.keeper.kept();
-        let before = kept.held.insert(held.books.key(), held.clone());
-        // The bucket was forgotten here, among many others, and is leased again.
-        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, held)) {
-            let left = before.slice().close();
-            kept.unspent.extend(left.map(|left| (before.books, left)));
-        }
+        kept.insert(held);
         self.see_to(kept);
     }
 

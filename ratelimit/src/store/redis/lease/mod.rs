@@ -7,10 +7,15 @@
 //! doing of the bucket's books; see [`Lease`]. How large a slice is, is said in [`slice`].
 
 mod keeper;
+#[cfg(all(test, shuttle))]
+mod models;
 mod several;
 mod slice;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    convert::Infallible,
+    sync::{Arc, OnceLock, PoisonError},
+};
 
 use quick_cache::sync::Cache;
 use tokio::{
@@ -28,6 +33,7 @@ use crate::{
     clock::{Clock, MonotonicClock, micros},
     policy::{Algorithm, Lease},
     store::{Bucket, BucketKey, StoreError},
+    sync::{Mutex, MutexGuard},
 };
 
 /// How many buckets have slices in a process, at about 300 bytes each. Where there are more, those
@@ -91,16 +97,8 @@ impl Leases {
             return Some(held);
         }
         let held = self.held.get_or_init(|| Cache::new(CAPACITY));
-        let new = || {
-            let capacity = books.algorithm().capacity(&books.quota());
-            let slice = Slice::new(capacity, lease.life_micros, self.clock.now_micros());
-            Ok::<_, std::convert::Infallible>(Arc::new(Held {
-                books,
-                life: lease.life_micros,
-                slice: Mutex::new(slice),
-                came: Notify::new(),
-            }))
-        };
+        let now = self.clock.now_micros();
+        let new = || Ok::<_, Infallible>(Arc::new(Held::new(books, lease.life_micros, now)));
         match held.get_or_insert_with(&bucket.key(), new) {
             Ok(held) => Some(held),
             Err(never) => match never {},
@@ -109,6 +107,16 @@ impl Leases {
 }
 
 impl Held {
+    fn new(books: Bucket, life: u64, now: u64) -> Self {
+        let capacity = books.algorithm().capacity(&books.quota());
+        Self {
+            books,
+            life,
+            slice: Mutex::new(Slice::new(capacity, life, now)),
+            came: Notify::new(),
+        }
+    }
+
     fn slice(&self) -> MutexGuard<'_, Slice> {
         self.slice.lock().unwrap_or_else(PoisonError::into_inner)
     }
