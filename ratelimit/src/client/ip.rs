@@ -37,10 +37,15 @@ impl TrustedProxies {
     /// called from: the first address that is not a trusted proxy's is the client's, and what is
     /// left of it is only what the client says of itself. An entry that is no address ends the
     /// walk at the proxy that wrote it.
+    #[inline]
     pub(crate) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if self.networks.is_empty() {
             return peer;
         }
+        self.walk(peer, headers)
+    }
+
+    fn walk(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {
             return client;

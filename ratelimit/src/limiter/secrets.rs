@@ -71,16 +71,15 @@ impl Secrets {
 
 impl RateLimiter {
     /// Whether the limits are turned off for this request.
+    #[inline]
     pub(super) fn is_bypassed(&self, policy: &Policy, parts: &Parts) -> bool {
-        if self.0.watch.bypass.is_on(&*self.0.clock) {
-            return true;
-        }
-        let found = self
-            .0
-            .secrets
-            .as_ref()
-            .and_then(|known| known.are_in(parts));
-        match found {
+        let has_secret = |known: &Secrets| self.has_secret(known, policy, parts);
+        self.0.watch.bypass.is_on(&*self.0.clock) || self.0.secrets.as_ref().is_some_and(has_secret)
+    }
+
+    /// Whether the request has one of them. Either way the log says so.
+    fn has_secret(&self, known: &Secrets, policy: &Policy, parts: &Parts) -> bool {
+        match known.are_in(parts) {
             None => false,
             Some(true) => {
                 tracing::warn!(
