@@ -119,19 +119,11 @@ async fn check(
     } else {
         Vec::new()
     };
-    let limiter = limiter(parts);
-    let caller = Caller::new(parts)
-        .with_peer(peer(parts))
-        .with_path(&path)
-        .with_identity(identified);
-    let policies: SmallVec<[&Policy; 1]> = limits.iter().map(|limit| limit.policy()).collect();
-    let is_wanted = limiter.is_for_tests() || parts.extensions.get::<Wanted>().is_some();
-    let shared = |status: RateLimitStatus| Arc::new(status.wanted(is_wanted));
-    let status = match limiter.check_at_once(&policies, caller).map(shared) {
+    let status = match check_at_once(parts, limits, &path, identified) {
         Some(status) => status,
         // Where others must be waited for, a box is nothing. And the futures of every store would be
         // a part of each handler's otherwise, which the compiler has to describe again and again.
-        None => shared(boxed(limiter.check_in_time(&policies, caller)).await),
+        None => boxed(check_in_time(parts, limits, &path, identified)).await,
     };
     match status.verdict() {
         Verdict::Admitted => {
@@ -144,6 +136,51 @@ async fn check(
         Verdict::Limited => Err(turn_away(limits, &status)),
         Verdict::StoreDown => Err(StoreUnavailable.into_response()),
     }
+}
+
+// Of what these two make, nothing has a place in the future of each handler.
+
+fn check_at_once(
+    parts: &Parts,
+    limits: &[&'static Limit],
+    path: &[(String, String)],
+    identified: Option<Identified<'_>>,
+) -> Option<Arc<RateLimitStatus>> {
+    let limiter = limiter(parts);
+    let status = limiter.check_at_once(&policies(limits), caller(parts, path, identified))?;
+    Some(Arc::new(status.wanted(is_wanted(parts, limiter))))
+}
+
+async fn check_in_time(
+    parts: &Parts,
+    limits: &[&'static Limit],
+    path: &[(String, String)],
+    identified: Option<Identified<'_>>,
+) -> Arc<RateLimitStatus> {
+    let limiter = limiter(parts);
+    let caller = caller(parts, path, identified);
+    let status = limiter.check_in_time(&policies(limits), caller).await;
+    Arc::new(status.wanted(is_wanted(parts, limiter)))
+}
+
+fn policies(limits: &[&'static Limit]) -> SmallVec<[&'static Policy; 1]> {
+    limits.iter().map(|limit| limit.policy()).collect()
+}
+
+fn caller<'a>(
+    parts: &'a Parts,
+    path: &'a [(String, String)],
+    identified: Option<Identified<'a>>,
+) -> Caller<'a> {
+    Caller::new(parts)
+        .with_peer(peer(parts))
+        .with_path(path)
+        .with_identity(identified)
+}
+
+/// Whether somebody will look for the status in the response.
+fn is_wanted(parts: &Parts, limiter: &RateLimiter) -> bool {
+    limiter.is_for_tests() || parts.extensions.get::<Wanted>().is_some()
 }
 
 /// The response to a request over the limit.
