@@ -21,6 +21,8 @@ pub enum Unit {
     Bytes,
     /// Allocations for each: less is better.
     Allocations,
+    /// Commands in all: less is better.
+    Commands,
 }
 
 impl Unit {
@@ -32,6 +34,7 @@ impl Unit {
             Self::PerSecond => format!("{figure:.0} /s"),
             Self::Bytes => format!("{figure:.0} bytes"),
             Self::Allocations => format!("{figure:.2} allocations"),
+            Self::Commands => format!("{figure:.0} commands"),
         }
     }
 }

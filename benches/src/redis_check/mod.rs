@@ -3,6 +3,7 @@
 
 mod arena;
 mod blog;
+mod flood;
 mod hot;
 mod in_flight;
 mod load;
@@ -33,6 +34,7 @@ pub(crate) fn run(table: &mut Table) -> Result<(), Box<dyn Error>> {
             compare(table, &runtime, algorithm, load)?;
         }
     }
+    flood::run(table, &runtime)?;
     in_flight::run(table, &runtime)
 }
 

@@ -17,7 +17,7 @@ pub(super) fn leases(arena: Arena<'_>, algorithm: Algorithm) -> Made<'_> {
 }
 
 /// Nobody else gives up on Redis; its checks have a timer around them all the same.
-fn builder(arena: Arena<'_>) -> RedisStoreBuilder {
+pub(super) fn builder(arena: Arena<'_>) -> RedisStoreBuilder {
     RedisStore::builder(arena.server.url())
         .connections(1)
         .timeout(Duration::from_secs(1))
