@@ -209,11 +209,28 @@ async fn state_of_another_kind_is_an_error_or_a_new_state_and_no_panic() {
             "12",
             "-1.5",
             "1.5 2",
-            "9999999999999999999999.1",
+            "99999999999999.1",
             "1 99999999999",
         ] {
             let _: () = connection.set(&key, garbage).await.expect("set");
-            let _ = store.check(&bucket, 1).await;
+            let decision = store.check(&bucket, 1).await.expect("a new state");
+            assert_eq!((decision.allowed, decision.remaining), (true, 1));
+        }
+        // As long as a state is, but of bytes that say nothing.
+        for (length, byte) in [
+            (10, 0),
+            (10, 0x39),
+            (10, 0xff),
+            (12, 0),
+            (12, 0x39),
+            (12, 0xff),
+        ] {
+            let garbage = vec![byte; length];
+            let _: () = connection.set(&key, garbage).await.expect("set");
+            let _ = store.check(&bucket, 1).await.map_err(|error| {
+                let said = error.to_string();
+                assert!(said.contains("cannot tell of one bucket"), "{said}");
+            });
         }
         let _: () = connection.set(&key, "x".repeat(100)).await.expect("set");
         let _ = store.check(&bucket, 1).await;

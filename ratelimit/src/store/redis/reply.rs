@@ -1,6 +1,8 @@
 //! What a script's reply says. The script has decided; the same arithmetic that it stands for works
 //! out what to tell the client, and an answer on which the two do not agree is none.
 
+use redis::Value;
+
 use crate::{
     algorithm::{Decision, fixed_window, sliding_window, token_bucket},
     policy::{Algorithm, Quota, TICKS_PER_MICRO},
@@ -21,15 +23,14 @@ enum FoundState {
 
 impl Found {
     /// From what a script returned; `None` where the numbers are not a script's.
-    pub(super) fn read(bucket: &Bucket, numbers: &[u64]) -> Option<Self> {
-        let (&now, state) = numbers.split_first()?;
+    pub(super) fn read(bucket: &Bucket, now: u64, state: [u64; 3]) -> Option<Self> {
         let state = match (bucket.algorithm(), state) {
-            (Algorithm::TokenBucket, &[us, ticks]) => {
+            (Algorithm::TokenBucket, [us, ticks, 0]) => {
                 FoundState::TokenBucket(token_bucket::State {
                     full_at: us.saturating_mul(TICKS_PER_MICRO).saturating_add(ticks),
                 })
             }
-            (Algorithm::SlidingWindow, &[used, newest, blocking]) => {
+            (Algorithm::SlidingWindow, [used, newest, blocking]) => {
                 let used = u32::try_from(used).ok()?;
                 let view = sliding_window::View {
                     used,
@@ -38,7 +39,7 @@ impl Found {
                 };
                 FoundState::SlidingWindow(view.no_later_than(now))
             }
-            (Algorithm::FixedWindow, &[start, used]) => {
+            (Algorithm::FixedWindow, [start, used, 0]) => {
                 let used = u32::try_from(used).ok()?;
                 FoundState::FixedWindow(fixed_window::State { start, used })
             }
@@ -70,17 +71,32 @@ pub(super) fn agreed(decision: Decision, admitted: u64) -> Option<Decision> {
     (u64::from(decision.allowed) == admitted).then_some(decision)
 }
 
+/// What is said of each of several buckets, as if it had been asked about alone. A reply that is not
+/// about so many says nothing of any.
+pub(super) fn of_each(reply: Value, buckets: usize) -> Vec<Value> {
+    match reply {
+        Value::Array(reply) if reply.len() == 1 + 4 * buckets => {
+            let (now, answers) = reply.split_at(1);
+            let alone = |answer| Value::Array([now, answer].concat());
+            answers.chunks_exact(4).map(alone).collect()
+        }
+        _ => vec![Value::Nil; buckets],
+    }
+}
+
 /// The decisions about several buckets: where one is denied, nothing was taken from the others.
-pub(super) fn decisions(charges: &[Charge], answers: &[Vec<u64>]) -> Option<Decisions> {
+pub(super) fn decisions(charges: &[Charge], reply: &[u64]) -> Option<Decisions> {
+    let (&now, answers) = reply.split_first()?;
+    let (answers, []) = answers.as_chunks::<4>() else {
+        return None;
+    };
     if answers.len() != charges.len() {
         return None;
     }
-    let admitted =
-        |(charge, answer): (&Charge, &Vec<u64>)| !charge.enforced || answer.first() == Some(&1);
+    let admitted = |(charge, answer): (&Charge, &[u64; 4])| !charge.enforced || answer[0] == 1;
     let all_admitted = charges.iter().zip(answers).all(admitted);
-    let decision = |(charge, answer): (&Charge, &Vec<u64>)| {
-        let (&admitted, rest) = answer.split_first()?;
-        let found = Found::read(&charge.bucket, rest)?;
+    let decision = |(charge, &[admitted, ref state @ ..]): (&Charge, &[u64; 4])| {
+        let found = Found::read(&charge.bucket, now, *state)?;
         let quota = charge.bucket.quota();
         let decision = agreed(found.check(&quota, charge.cost), admitted)?;
         let was_taken = all_admitted && decision.allowed;
@@ -95,7 +111,9 @@ pub(super) fn decisions(charges: &[Charge], answers: &[Vec<u64>]) -> Option<Deci
 
 #[cfg(test)]
 mod tests {
-    use proptest::{collection::vec, prelude::*};
+    use std::iter;
+
+    use proptest::{array, collection::vec, prelude::*};
 
     use super::*;
     use crate::{
@@ -118,24 +136,39 @@ mod tests {
                 cost: 1,
                 enforced: true,
             };
-            for answer in [
+            let now = 1_000_000;
+            for reply in [
                 vec![],
-                vec![1],
-                vec![1, 2],
-                vec![1, 2, 3],
-                vec![1, 2, 3, 4, 5, 6],
-                vec![0, 1_000_000, 0, 0],
-                vec![7, u64::MAX, u64::MAX, u64::MAX],
-                vec![7, u64::MAX, u64::MAX, u64::MAX, u64::MAX],
+                vec![now],
+                vec![now, 1],
+                vec![now, 1, 0, 0],
+                vec![now, 1, 0, 0, 0, 0],
+                vec![now, 1, 0, 0, 0, 1, 0, 0, 0],
+                vec![now, 0, 0, 0, 0],
+                vec![now, 7, 0, 0, 0],
+                vec![now, 7, u64::MAX, u64::MAX, u64::MAX],
+                vec![u64::MAX; 5],
             ] {
-                let decided = decisions(&[charge], std::slice::from_ref(&answer));
-                assert_eq!(decided, None, "{policy:?} {answer:?}");
+                let decided = decisions(&[charge], &reply);
+                assert_eq!(decided, None, "{policy:?} {reply:?}");
             }
-            assert_eq!(decisions(&[charge], &[]), None);
+            let decided = decisions(&[charge], &[now, 1, 0, 0, 0]);
+            assert!(decided.is_some_and(|decided| decided[0].allowed));
         }
-        let bucket = Bucket::new(&POLICIES[2], &TIERS[0], ClientId::EVERYBODY).expect("limited");
-        let found = Found::read(&bucket, &[1_000_000, 0, 0]);
-        assert!(found.is_some_and(|found| found.check(&bucket.quota(), 1).allowed));
+    }
+
+    #[test]
+    fn what_is_said_of_each_is_what_would_be_said_of_it_alone() {
+        let numbers = |numbers: &[i64]| {
+            let numbers = numbers.iter().copied().map(Value::Int);
+            Value::Array(numbers.collect())
+        };
+        let reply = numbers(&[5, 1, 2, 3, 4, 0, 6, 7, 8]);
+        let alone = [numbers(&[5, 1, 2, 3, 4]), numbers(&[5, 0, 6, 7, 8])];
+        assert_eq!(of_each(reply.clone(), 2), alone);
+        for (reply, buckets) in [(reply.clone(), 1), (reply, 3), (numbers(&[]), 1)] {
+            assert_eq!(of_each(reply, buckets), vec![Value::Nil; buckets]);
+        }
     }
 
     fn number() -> impl Strategy<Value = u64> {
@@ -151,7 +184,8 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_answered_nobody_is_told_more_than_the_limit(
-            answers in vec(vec(number(), 0..7), 0..4),
+            now in number(),
+            states in vec((0..3_u64, array::uniform3(number())), 3),
             cost in prop_oneof![0..8_u32, any::<u32>()],
         ) {
             static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
@@ -166,11 +200,13 @@ mod tests {
                 enforced: true,
             };
             let charges = POLICIES.each_ref().map(charge);
-            for decision in decisions(&charges, &answers).into_iter().flatten() {
+            let answers = states.iter().flat_map(|(admitted, state)| iter::once(admitted).chain(state));
+            let reply: Vec<u64> = iter::once(&now).chain(answers).copied().collect();
+            for decision in decisions(&charges, &reply).into_iter().flatten() {
                 prop_assert!(decision.remaining <= 5);
             }
-            for (charge, answer) in charges.iter().zip(&answers) {
-                if let Some(found) = Found::read(&charge.bucket, answer) {
+            for (charge, (_, state)) in charges.iter().zip(states) {
+                if let Some(found) = Found::read(&charge.bucket, now, state) {
                     prop_assert!(found.charge(&charge.bucket.quota(), cost).remaining <= 5);
                 }
             }

@@ -30,9 +30,8 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// One check: one round trip, or two where the server has lost the script.
     pub(super) async fn check(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let answer: Vec<u64> = self.ask(self.in_turn(bucket, cost)).await?;
-        let (&admitted, rest) = answer.split_first().ok_or_else(not_the_scripts)?;
-        let found = Found::read(bucket, rest).ok_or_else(not_the_scripts)?;
+        let [now, admitted, state @ ..]: [_; 5] = self.ask(self.in_turn(bucket, cost)).await?;
+        let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.check(&bucket.quota(), cost), admitted).ok_or_else(not_the_scripts)
     }
 
@@ -44,10 +43,10 @@ impl Run<'_> {
         wanted: u32,
     ) -> Result<(u32, Decision), StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).lease;
-        let wants = arguments(bucket, wanted);
-        let answer: Vec<u64> = self.ask(self.one(source, bucket, needed, &wants)).await?;
-        let (&taken, rest) = answer.split_first().ok_or_else(not_the_scripts)?;
-        let found = Found::read(bucket, rest).ok_or_else(not_the_scripts)?;
+        let wants = rule(bucket, wanted);
+        let answer = self.ask(self.one(source, bucket, needed, &wants));
+        let [now, taken, state @ ..]: [_; 5] = answer.await?;
+        let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         let cost = if taken == 2 { wanted } else { needed };
         let decision = agreed(found.check(&bucket.quota(), cost), taken.min(1));
         Ok((cost, decision.ok_or_else(not_the_scripts)?))
@@ -56,9 +55,9 @@ impl Run<'_> {
     /// Takes the cost, or all there is.
     pub(super) async fn charge(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).charge;
-        let answer: Vec<u64> = self.ask(self.one(source, bucket, cost, &[])).await?;
-        let (&was_there, rest) = answer.split_first().ok_or_else(not_the_scripts)?;
-        let found = Found::read(bucket, rest).ok_or_else(not_the_scripts)?;
+        let [now, was_there, state @ ..]: [_; 5] =
+            self.ask(self.one(source, bucket, cost, &[])).await?;
+        let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.charge(&bucket.quota(), cost), was_there).ok_or_else(not_the_scripts)
     }
 
@@ -70,8 +69,8 @@ impl Run<'_> {
         at: u64,
     ) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).refund;
-        let answer: Vec<u64> = self.ask(self.one(source, bucket, cost, &[at])).await?;
-        let found = Found::read(bucket, &answer).ok_or_else(not_the_scripts)?;
+        let [now, state @ ..]: [_; 4] = self.ask(self.one(source, bucket, cost, &[at])).await?;
+        let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         Ok(found.check(&bucket.quota(), 0))
     }
 
@@ -93,9 +92,9 @@ impl Run<'_> {
             let buckets = charges.iter().map(|charge| &charge.bucket);
             let mut call = self.of_several(name, script, buckets);
             for charge in charges {
-                call.arg(letter(&charge.bucket));
                 call.arg(u8::from(charge.enforced));
-                add_four(&mut call, &charge.bucket, charge.cost);
+                call.arg(letter(&charge.bucket));
+                call.arg(&rule(&charge.bucket, charge.cost));
             }
             call
         };
@@ -103,8 +102,8 @@ impl Run<'_> {
             let slot = self.store.connections.slot()?;
             self.call(&slot, &self.store.scripts.check_all, call).await
         };
-        let answers: Vec<Vec<u64>> = self.ask(answer).await?;
-        decisions(charges, &answers).ok_or_else(not_the_scripts)
+        let answer: Vec<u64> = self.ask(answer).await?;
+        decisions(charges, &answer).ok_or_else(not_the_scripts)
     }
 
     /// One check in a call of its own.
@@ -119,7 +118,8 @@ impl Run<'_> {
         self.call(slot, source, call).await
     }
 
-    /// Checks that have nothing to do with each other, in one call: an answer for each.
+    /// Checks that have nothing to do with each other, in one call. They ask few different things
+    /// of their buckets, each of which the server reads once.
     pub(super) async fn check_each(
         self,
         slot: &Arc<Slot>,
@@ -128,9 +128,17 @@ impl Run<'_> {
         let call = |name: &str, script: &str| {
             let buckets = checks.iter().map(|check| &check.bucket);
             let mut call = self.of_several(name, script, buckets);
+            let mut rules = Vec::new();
             for check in checks {
-                call.arg(letter(&check.bucket));
-                add_four(&mut call, &check.bucket, check.cost);
+                let asked = (letter(&check.bucket), rule(&check.bucket, check.cost));
+                let known = rules.iter().position(|rule| *rule == asked);
+                call.arg(1 + known.unwrap_or(rules.len()));
+                if known.is_none() {
+                    rules.push(asked);
+                }
+            }
+            for (letter, rule) in &rules {
+                call.arg(letter).arg(rule);
             }
             call
         };
@@ -146,9 +154,7 @@ impl Run<'_> {
     ) -> Result<Value, RedisError> {
         let call = |name: &str, script: &str| {
             let mut call = self.of_one(name, script, bucket, cost);
-            for argument in more {
-                call.arg(*argument);
-            }
+            call.arg(more);
             call
         };
         let slot = self.store.connections.slot()?;
@@ -157,9 +163,7 @@ impl Run<'_> {
 
     fn of_one(&self, name: &str, script: &str, bucket: &Bucket, cost: u32) -> Cmd {
         let mut call = self.of_several(name, script, [bucket].into_iter());
-        for argument in arguments(bucket, cost) {
-            call.arg(argument);
-        }
+        call.arg(&rule(bucket, cost));
         call
     }
 
@@ -243,32 +247,25 @@ fn letter(bucket: &Bucket) -> &'static str {
     }
 }
 
-/// As many arguments for each algorithm.
-fn add_four(call: &mut Cmd, bucket: &Bucket, cost: u32) {
-    let arguments = arguments(bucket, cost);
-    for n in 0..4 {
-        call.arg(arguments.get(n).copied().unwrap_or_default());
-    }
-}
-
-/// What an algorithm asks for, as it is in `ARGV`.
-fn arguments(bucket: &Bucket, cost: u32) -> Vec<u64> {
+/// What is asked of an algorithm, as it is in `ARGV`.
+fn rule(bucket: &Bucket, cost: u32) -> [u64; 4] {
     let quota = bucket.quota();
     match bucket.algorithm() {
         Algorithm::TokenBucket => {
             let taken = token_bucket::ticks(cost, &quota);
             let capacity = quota.capacity_ticks();
-            vec![
+            [
                 taken / TICKS_PER_MICRO,
                 taken % TICKS_PER_MICRO,
                 capacity / TICKS_PER_MICRO,
                 capacity % TICKS_PER_MICRO,
             ]
         }
-        Algorithm::SlidingWindow | Algorithm::FixedWindow => vec![
+        Algorithm::SlidingWindow | Algorithm::FixedWindow => [
             u64::from(cost),
             u64::from(quota.limit()),
             quota.per_micros(),
+            0,
         ],
     }
 }

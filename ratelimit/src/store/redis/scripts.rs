@@ -13,6 +13,7 @@ macro_rules! file {
 }
 
 const TIME: &str = file!("time");
+const RULE: &str = file!("rule");
 const TOKEN_BUCKET: &str = file!("token_bucket");
 const SLIDING_WINDOW: &str = concat!(file!("ring"), file!("sliding_window"));
 const FIXED_WINDOW: &str = file!("fixed_window");
@@ -50,11 +51,12 @@ impl Source {
 
 impl OneBucket {
     fn new(name: &str, algorithm: &str, refund: &str) -> Self {
-        let choice = format!("local algorithm = {name}\n");
+        let choice = format!("local look, take = look_at_{name}, take_from_{name}\n");
+        let with_end = |end| Source::new(&[TIME, algorithm, RULE, &choice, end]);
         Self {
-            check: Source::new(&[TIME, algorithm, &choice, file!("check")]),
-            lease: Source::new(&[TIME, algorithm, &choice, file!("lease")]),
-            charge: Source::new(&[TIME, algorithm, &choice, file!("charge")]),
+            check: with_end(file!("check")),
+            lease: with_end(file!("lease")),
+            charge: with_end(file!("charge")),
             refund: Source::new(&[TIME, refund]),
         }
     }
@@ -62,8 +64,16 @@ impl OneBucket {
 
 impl Scripts {
     pub(super) fn new() -> Self {
-        let of_several =
-            |end| Source::new(&[TIME, TOKEN_BUCKET, SLIDING_WINDOW, FIXED_WINDOW, end]);
+        let of_several = |end| {
+            Source::new(&[
+                TIME,
+                TOKEN_BUCKET,
+                SLIDING_WINDOW,
+                FIXED_WINDOW,
+                file!("rule_of_any"),
+                end,
+            ])
+        };
         let refund_sliding_window = concat!(file!("ring"), file!("refund_sliding_window"));
         Self {
             token_bucket: OneBucket::new(

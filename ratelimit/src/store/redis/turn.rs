@@ -11,6 +11,7 @@ use tokio::{runtime::Handle, time::timeout_at};
 use super::{
     RedisStore,
     connection::{Slot, Waiting, no_answer_in_time},
+    reply::of_each,
     run::Run,
 };
 use crate::store::Bucket;
@@ -76,17 +77,15 @@ async fn go_together(turn: Turn<RedisStore>, waiting: Vec<Waiting>) {
         .check_each(&turn.slot, &waiting)
         .await;
     drop(turn);
-    match answer {
-        Ok(Value::Array(answers)) if answers.len() == waiting.len() => {
-            for (waiting, answer) in waiting.into_iter().zip(answers) {
-                // Who does not wait any more has been told that there was no answer in time.
-                let _ = waiting.answer.send(answer.extract_error());
-            }
+    let answers: Vec<_> = match answer {
+        Ok(reply) => {
+            let answers = of_each(reply, waiting.len()).into_iter();
+            answers.map(Value::extract_error).collect()
         }
-        other => {
-            for waiting in waiting {
-                let _ = waiting.answer.send(other.clone());
-            }
-        }
+        Err(error) => vec![Err(error); waiting.len()],
+    };
+    for (waiting, answer) in waiting.into_iter().zip(answers) {
+        // Who does not wait any more has been told that there was no answer in time.
+        let _ = waiting.answer.send(answer);
     }
 }

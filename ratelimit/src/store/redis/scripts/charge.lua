@@ -1,10 +1,11 @@
 -- Ends the script that takes a cost from one bucket, or all there is if that is less.
 --
 -- KEYS[1]  the bucket
--- ARGV     from the second on what the algorithm asks for
+-- ARGV     from the second on the rule
 --
--- Returns  whether it was all there (1 or 0), now, and the state that it was taken from
+-- Returns  now, whether it was all there (1 or 0), and the state that it was taken from
 
-local fits, settle, a, b, c = algorithm(KEYS[1], 2)
-settle(true)
-return { fits and 1 or 0, now, a, b, c }
+local rule = rule_at(2)
+local fits, a, b, c, d, e = look(KEYS[1], rule)
+take(KEYS[1], rule, a, b, c, d, e)
+return { now, fits and 1 or 0, a, b, c }

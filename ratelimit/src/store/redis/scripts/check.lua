@@ -1,10 +1,13 @@
 -- Ends the script of a check of one bucket.
 --
 -- KEYS[1]  the bucket
--- ARGV     from the second on what the algorithm asks for
+-- ARGV     from the second on the rule
 --
--- Returns  whether the request is admitted (1 or 0), now, and the state that it was decided by
+-- Returns  now, whether the request is admitted (1 or 0), and the state that it was decided by
 
-local admitted, settle, a, b, c = algorithm(KEYS[1], 2)
-settle(admitted)
-return { admitted and 1 or 0, now, a, b, c }
+local rule = rule_at(2)
+local fits, a, b, c, d, e = look(KEYS[1], rule)
+if fits then
+  take(KEYS[1], rule, a, b, c, d, e)
+end
+return { now, fits and 1 or 0, a, b, c }

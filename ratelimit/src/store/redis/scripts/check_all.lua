@@ -3,21 +3,27 @@
 -- has no say in it.
 --
 -- KEYS     the buckets, no two of them the same
--- ARGV     from the second on six for each: its algorithm (t, s or f), whether it is enforced (1 or
---          0), and four for what the algorithm asks for
+-- ARGV     from the second on six for each: whether it is enforced (1 or 0), its algorithm (t, s or
+--          f), and its rule
 --
--- Returns  for each whether it would admit the request (1 or 0), now, and the state that it was
---          decided by
+-- Returns  now, and four for each: whether it would admit the request (1 or 0), and the state that
+--          it was decided by
 
-local algorithms = { t = token_bucket, s = sliding_window, f = fixed_window }
-local admitted, settles, answers = true, {}, {}
+local admitted, rules, seen = true, {}, {}
 for n, key in ipairs(KEYS) do
   local i = 6 * n - 4
-  local fits, settle, a, b, c = algorithms[ARGV[i]](key, i + 2)
-  admitted = admitted and (fits or ARGV[i + 1] == '0')
-  settles[n], answers[n] = settle, { fits and 1 or 0, now, a, b, c }
+  local rule = rule_at(i + 1)
+  rules[n], seen[n] = rule, { rule.look(key, rule) }
+  admitted = admitted and (seen[n][1] or ARGV[i] == '0')
 end
-for n, settle in ipairs(settles) do
-  settle(admitted and answers[n][1] == 1)
+
+local answer = { now }
+for n, key in ipairs(KEYS) do
+  local fits, a, b, c, d, e = unpack(seen[n])
+  if admitted and fits then
+    rules[n].take(key, rules[n], a, b, c, d, e)
+  end
+  local m = 4 * n - 2
+  answer[m], answer[m + 1], answer[m + 2], answer[m + 3] = fits and 1 or 0, a, b, c
 end
-return answers
+return answer

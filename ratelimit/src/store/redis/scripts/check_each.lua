@@ -3,27 +3,37 @@
 -- its own answer and nobody else's.
 --
 -- KEYS     the buckets; one may be there more than once
--- ARGV     from the second on five for each: its algorithm (t, s or f), and four for what the
---          algorithm asks for
+-- ARGV     from the second on one for each: which of the rules is its own, from 1; then five for each
+--          rule: its algorithm (t, s or f), and the rule
 --
--- Returns  for each whether the request is admitted (1 or 0), now, and the state that it was decided
---          by; or the error
+-- Returns  now, and four for each: whether the request is admitted (1 or 0), and the state that it
+--          was decided by; or the error, and zeros
 
-local algorithms = { t = token_bucket, s = sliding_window, f = fixed_window }
-
-local function check(key, i)
-  local admitted, settle, a, b, c = algorithms[ARGV[i]](key, i + 1)
-  settle(admitted)
-  return { admitted and 1 or 0, now, a, b, c }
+local rules = {}
+for i = #KEYS + 2, #ARGV, 5 do
+  rules[#rules + 1] = rule_at(i)
 end
 
-local answers = {}
-for n, key in ipairs(KEYS) do
-  local _, answer = pcall(check, key, 5 * n - 3)
-  if type(answer) == 'string' then
-    -- An error. Redis 6.2 says before it where in the script that was.
-    answer = { err = string.match(answer, '%u+ .*') or answer }
+local function check(key, rule)
+  local fits, a, b, c, d, e = rule.look(key, rule)
+  if fits then
+    rule.take(key, rule, a, b, c, d, e)
   end
-  answers[n] = answer
+  return fits and 1 or 0, a, b, c
 end
-return answers
+
+local answer = { now }
+for n, key in ipairs(KEYS) do
+  local is_decided, fits, a, b, c = pcall(check, key, rules[ARGV[n + 1] + 0])
+  if not is_decided then
+    local error = fits
+    if type(error) == 'string' then
+      -- Redis 6.2 says before it where in the script that was.
+      error = { err = string.match(error, '%u+ .*') or error }
+    end
+    fits, a, b, c = error, 0, 0, 0
+  end
+  local m = 4 * n - 2
+  answer[m], answer[m + 1], answer[m + 2], answer[m + 3] = fits, a, b, c
+end
+return answer

@@ -1,45 +1,35 @@
--- Fixed window: when it opened and how much of it is used, as 'microseconds used'. What it means is
--- said in algorithm/fixed_window.rs.
+-- Fixed window: when it opened and how much of it is used, as '<dI4': microseconds, used. A string
+-- that is not of these 12 bytes counts as none. What it means is said in algorithm/fixed_window.rs.
 --
--- ARGV[i]    what the request costs
--- ARGV[i+1]  the limit
--- ARGV[i+2]  the window's length in microseconds
---
--- Returns  whether the request fits in, how to settle it, and what was stored: start, used (0, 0
---          for none)
+-- rule   what the request costs, the limit, and the window's length in microseconds
+-- state  start, used (now, 0 for no window, and for one that has closed), 0
 
-local function fixed_window(key, i)
-  local cost, limit, per = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+local function store_fixed_window(key, rule, start, used)
+  redis.call('SET', key, struct.pack('<dI4', start, used), 'PX', lifetime(start + rule[3] - now))
+end
 
-  local stored_start, stored_used = 0, 0
+-- Returns  whether the request fits in, and the state
+local function look_at_fixed_window(key, rule)
+  local start, used = now, 0
   local stored = redis.call('GET', key)
-  if stored then
-    local start, used = string.match(stored, '^(%d+) (%d+)$')
-    stored_start, stored_used = tonumber(start or 0), tonumber(used or 0)
+  if stored and #stored == 12 then
+    local stored_start, stored_used = struct.unpack('<dI4', stored)
+    if stored_used > 0 and stored_start + rule[3] > now then
+      start, used = stored_start, stored_used
+    end
   end
-
-  local start, used = stored_start, stored_used
-  if used == 0 or start + per <= now then
-    start, used = now, 0
-  end
-
-  local changed = false
   if start > now then
     -- Only because the clock stepped back: the window opens now, as full as it was.
     start = now
-    changed = true
+    store_fixed_window(key, rule, start, used)
   end
+  return used + rule[1] <= rule[2], start, used, 0
+end
 
-  local function settle(take)
-    local taken = take and math.min(cost, limit - used) or 0
-    if taken > 0 then
-      used = used + taken
-      changed = true
-    end
-    if changed then
-      redis.call('SET', key, string.format('%.0f %d', start, used), 'PX', lifetime(start + per - now))
-    end
+-- Takes the cost, or all there is, from what was seen.
+local function take_from_fixed_window(key, rule, start, used)
+  local taken = math.min(rule[1], rule[2] - used)
+  if taken > 0 then
+    store_fixed_window(key, rule, start, used + taken)
   end
-
-  return used + cost <= limit, settle, stored_start, stored_used
 end

@@ -2,18 +2,20 @@
 -- is needed.
 --
 -- KEYS[1]  the bucket
--- ARGV     from the second on what the algorithm asks for, once with the cost that is needed and once
---          with the one that is wanted
+-- ARGV     from the second on the rule, once with the cost that is needed and once with the one that
+--          is wanted
 --
--- Returns  how much is taken (2 for what is wanted, 1 for what is needed, 0 for nothing), now, and the
+-- Returns  now, how much is taken (2 for what is wanted, 1 for what is needed, 0 for nothing), and the
 --          state that it was taken from
 
-local wanted = 2 + (#ARGV - 1) / 2
-local taken = 2
-local fits, settle, a, b, c = algorithm(KEYS[1], wanted)
+local rule, taken = rule_at(6), 2
+local fits, a, b, c, d, e = look(KEYS[1], rule)
 if not fits then
-  fits, settle, a, b, c = algorithm(KEYS[1], 2)
+  rule = rule_at(2)
+  fits, a, b, c, d, e = look(KEYS[1], rule)
   taken = fits and 1 or 0
 end
-settle(fits)
-return { taken, now, a, b, c }
+if fits then
+  take(KEYS[1], rule, a, b, c, d, e)
+end
+return { now, taken, a, b, c }

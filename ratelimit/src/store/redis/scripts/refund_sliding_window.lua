@@ -4,11 +4,11 @@
 -- KEYS[1]  the bucket
 -- ARGV[2]  how many entries at the most
 -- ARGV[4]  the window's length in microseconds
--- ARGV[5]  the instant
+-- ARGV[6]  the instant
 --
 -- Returns  now, how many entries are in the window, the newest of them, and 0
 
-local count, per, at = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local count, per, at = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[6])
 local header = redis.call('GETRANGE', KEYS[1], 0, 19)
 if #header < 20 then
   return { now, 0, 0, 0 }
@@ -26,7 +26,7 @@ if after > first then
     return { now, 0, 0, 0 }
   end
   newest = (struct.unpack('<d', stamps, #stamps - 7))
-  rewrite_ring(KEYS[1], head, len, slots, len, stamps, slots, newest)
+  rewrite_ring(KEYS[1], 0, 0, slots, stamps, slots, newest)
   head, len = 0, #stamps / 8
 end
 

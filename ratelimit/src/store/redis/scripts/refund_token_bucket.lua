@@ -8,17 +8,19 @@
 -- ARGV[5]    and ticks
 -- ARGV[6]  when it was taken
 --
--- Returns  now, and the instant that is stored: microseconds, ticks (0, 0 for none)
+-- Returns  now, and the instant that is stored: microseconds, ticks, 0 (0, 0, 0 for none)
 
 local credit_us, credit_ticks = tonumber(ARGV[2]), tonumber(ARGV[3])
 local earned = math.max(0, now - tonumber(ARGV[6]))
 
+local us, ticks = 0, 0
 local stored = redis.call('GET', KEYS[1])
-local us, ticks = string.match(stored or '', '^(%d+)%.(%d+)$')
-us, ticks = tonumber(us or 0), tonumber(ticks or 0)
+if stored and #stored == 10 then
+  us, ticks = struct.unpack('<dI2', stored)
+end
 local nothing_left = credit_us < earned or (credit_us == earned and credit_ticks == 0)
-if nothing_left or us < now then
-  return { now, us, ticks }
+if nothing_left or not (us >= now) then
+  return { now, us, ticks, 0 }
 end
 
 local capacity_us, capacity_ticks = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -34,5 +36,5 @@ end
 if us < now then
   us, ticks = now, 0
 end
-redis.call('SET', KEYS[1], string.format('%.0f.%d', us, ticks), 'PX', lifetime(us + 1 - now))
-return { now, us, ticks }
+redis.call('SET', KEYS[1], struct.pack('<dI2', us, ticks), 'PX', lifetime(us + 1 - now))
+return { now, us, ticks, 0 }

@@ -37,12 +37,12 @@ local function ring_first_after(key, head, len, slots, newest, instant)
   return first
 end
 
--- Writes the entries from the n-th on and these stamps behind them as the whole of the ring, the
+-- Writes the `len` entries from `head` on and these stamps behind them as the whole of the ring, the
 -- oldest in the first slot. It keeps its expiry.
-local function rewrite_ring(key, head, len, slots, n, stamps, new_slots, newest)
+local function rewrite_ring(key, head, len, slots, stamps, new_slots, newest)
   local live = ''
-  if n < len then
-    local from, to = 20 + (head + n) % slots * 8, 20 + (head + len - 1) % slots * 8
+  if len > 0 then
+    local from, to = 20 + head * 8, 20 + (head + len - 1) % slots * 8
     if from <= to then
       live = redis.call('GETRANGE', key, from, to + 7)
     else

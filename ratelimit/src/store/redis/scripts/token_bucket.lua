@@ -1,60 +1,51 @@
--- Token bucket (GCRA): the instant at which the bucket is full again, as 'microseconds.ticks' with
--- 4096 ticks to the microsecond. What it means is said in algorithm/token_bucket.rs.
+-- Token bucket (GCRA): the instant at which the bucket is full again, as '<dI2': microseconds, and
+-- ticks, of which a microsecond has 4096. A string that is not of these 10 bytes counts as none.
+-- What it means is said in algorithm/token_bucket.rs.
 --
--- ARGV[i]    what the request takes from the bucket: microseconds
--- ARGV[i+1]    and ticks
--- ARGV[i+2]  what a full bucket holds: microseconds
--- ARGV[i+3]    and ticks
---
--- Returns  whether the request fits in, how to settle it, and the instant that was stored:
---          microseconds, ticks (0, 0 for none)
+-- rule   what the request takes from the bucket, and what a full bucket holds: microseconds, ticks,
+--        microseconds, ticks
+-- state  the instant, or now for a bucket that is full: microseconds, ticks, 0
 
-local function token_bucket(key, i)
-  local cost_us, cost_ticks = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-  local capacity_us, capacity_ticks = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
+local function is_more(us, ticks, than_us, than_ticks)
+  return us > than_us or (us == than_us and ticks > than_ticks)
+end
 
-  local stored_us, stored_ticks = 0, 0
+local function store_token_bucket(key, us, ticks)
+  redis.call('SET', key, struct.pack('<dI2', us, ticks), 'PX', lifetime(us + 1 - now))
+end
+
+-- Returns  whether the request fits in, the state, and the instant once the cost is taken, or all
+--          there is
+local function look_at_token_bucket(key, rule)
+  local us, ticks = now, 0
   local stored = redis.call('GET', key)
-  if stored then
-    local us, ticks = string.match(stored, '^(%d+)%.(%d+)$')
-    stored_us, stored_ticks = tonumber(us or 0), tonumber(ticks or 0)
+  if stored and #stored == 10 then
+    local stored_us, stored_ticks = struct.unpack('<dI2', stored)
+    if stored_us >= now then
+      us, ticks = stored_us, stored_ticks
+    end
   end
 
-  local us, ticks = stored_us, stored_ticks
-  if us < now then
-    us, ticks = now, 0
-  end
-
-  local function exceeds_capacity(us, ticks)
-    return us - now > capacity_us or (us - now == capacity_us and ticks > capacity_ticks)
-  end
-
-  local changed = false
-  if exceeds_capacity(us, ticks) then
+  local empty_us, empty_ticks = now + rule[3], rule[4]
+  if is_more(us, ticks, empty_us, empty_ticks) then
     -- Only because the clock stepped back: the bucket is empty, and no emptier.
-    us, ticks = now + capacity_us, capacity_ticks
-    changed = true
+    us, ticks = empty_us, empty_ticks
+    store_token_bucket(key, us, ticks)
   end
 
-  local next_us, next_ticks = us + cost_us, ticks + cost_ticks
+  local next_us, next_ticks = us + rule[1], ticks + rule[2]
   if next_ticks >= 4096 then
     next_us, next_ticks = next_us + 1, next_ticks - 4096
   end
-  local fits = not exceeds_capacity(next_us, next_ticks)
-
-  local function settle(take)
-    if take and cost_us + cost_ticks > 0 then
-      if fits then
-        us, ticks = next_us, next_ticks
-      else
-        us, ticks = now + capacity_us, capacity_ticks
-      end
-      changed = true
-    end
-    if changed then
-      redis.call('SET', key, string.format('%.0f.%d', us, ticks), 'PX', lifetime(us + 1 - now))
-    end
+  if is_more(next_us, next_ticks, empty_us, empty_ticks) then
+    return false, us, ticks, 0, empty_us, empty_ticks
   end
+  return true, us, ticks, 0, next_us, next_ticks
+end
 
-  return fits, settle, stored_us, stored_ticks
+-- Takes the cost, or all there is, from what was seen.
+local function take_from_token_bucket(key, rule, _, _, _, next_us, next_ticks)
+  if rule[1] + rule[2] > 0 then
+    store_token_bucket(key, next_us, next_ticks)
+  end
 end
