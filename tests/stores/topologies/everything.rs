@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{Extension, Router, routing::get};
 use ratelimit::{
-    Bucket, Charge, Quota, RateLimiter, RedisStore, RedisStoreBuilder, Store, rate_limit,
+    Algorithm, Bucket, Charge, Quota, RateLimiter, RedisStore, RedisStoreBuilder, Store, rate_limit,
 };
 use ratelimit_tests::{ALGORITHMS, App, bucket, eventually, header, policy};
 
@@ -36,6 +36,7 @@ pub(super) async fn works(store: RedisStore) {
         assert!(refunded.remaining >= 4);
         store.reset(&bucket).await.expect("a reset");
     }
+    long_log(&store).await;
     all_or_none(&store).await;
     let limiter = RateLimiter::builder()
         .store(store.clone())
@@ -76,6 +77,16 @@ async fn in_touch(limiter: &RateLimiter, store: RedisStore, app: &App) {
     .await;
     other.end_bypass().await.expect("the end of it");
     eventually("the end of a bypass", async || limiter.bypass().is_none()).await;
+}
+
+/// A log that is too long to be written whole at each admission.
+async fn long_log(store: &RedisStore) {
+    let policy = policy("long", Algorithm::SlidingWindow, Quota::per_hour(200));
+    let bucket = bucket(policy, 1);
+    for (cost, remaining) in [(70, 130), (30, 100), (1, 99)] {
+        let taken = store.check(&bucket, cost).await.expect("a check");
+        assert_eq!(taken.remaining, remaining);
+    }
 }
 
 /// One client's buckets: where one has nothing left, nothing is taken from the others.
