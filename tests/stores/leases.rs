@@ -8,7 +8,8 @@ use std::{
 
 use futures_util::future::join_all;
 use ratelimit::{
-    Algorithm, Bucket, Charge, Decision, Policy, Quota, RateLimiter, RedisStore, Store, StoreError,
+    Algorithm, Bucket, Charge, Decision, ManualClock, Policy, Quota, RateLimiter, RedisStore,
+    Store, StoreError,
 };
 use ratelimit_tests::{ALGORITHMS, Guarded, RedisServer, bucket, eventually, one_bucket, policy};
 
@@ -19,6 +20,15 @@ const LONG: Duration = Duration::from_secs(300 * 86_400);
 async fn store(server: &RedisServer) -> RedisStore {
     let builder = RedisStore::builder(server.url()).leases();
     // For a machine on which much else goes on.
+    let store = builder.timeout(Duration::from_secs(10)).connect().await;
+    store.expect("a redis-server")
+}
+
+/// The same in which no time passes, so that no slice ends. Its clones have the same slices, and
+/// another of it has its own.
+async fn still(server: &RedisServer, clock: &ManualClock) -> RedisStore {
+    let builder = RedisStore::builder(server.url()).leases();
+    let builder = builder.clock(clock.clone());
     let store = builder.timeout(Duration::from_secs(10)).connect().await;
     store.expect("a redis-server")
 }
@@ -50,15 +60,15 @@ fn held(bucket: &Bucket) -> u32 {
     }
 }
 
-/// What Redis says is left, beside what is in slices.
-async fn left(server: &RedisServer, bucket: Bucket) -> u32 {
-    let look = store(server).await.check(&bucket, 0).await;
+/// What is left beside what is in slices, as a store says that has none.
+async fn left(observer: &RedisStore, bucket: Bucket) -> u32 {
+    let look = observer.check(&bucket, 0).await;
     look.expect("a decision").remaining
 }
 
 /// Whether all that was not spent is back in Redis.
-async fn all_is_back(server: &RedisServer, bucket: Bucket, admitted: u32) -> bool {
-    left(server, bucket).await == held(&bucket) - admitted
+async fn all_is_back(observer: &RedisStore, bucket: Bucket, admitted: u32) -> bool {
+    left(observer, bucket).await == held(&bucket) - admitted
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -66,6 +76,7 @@ async fn three_processes_admit_all_there_is_and_no_more_in_few_calls() {
     const LIMIT: u32 = 20_000;
     for algorithm in ALGORITHMS {
         let server = RedisServer::start();
+        let observer = store(&server).await;
         let bucket = bucket(policy("leased", algorithm, Quota::new(LIMIT, LONG)), 1);
         let stores = [
             store(&server).await,
@@ -84,7 +95,7 @@ async fn three_processes_admit_all_there_is_and_no_more_in_few_calls() {
         admitted += join_all(hammers).await.into_iter().sum::<u32>();
         assert!(admitted <= held(&bucket), "{algorithm:?}: {admitted}");
         eventually("what was not spent", || {
-            all_is_back(&server, bucket, admitted)
+            all_is_back(&observer, bucket, admitted)
         })
         .await;
         admitted += hammer(&stores[0], bucket, 1, LIMIT as usize / 4).await;
@@ -95,21 +106,23 @@ async fn three_processes_admit_all_there_is_and_no_more_in_few_calls() {
 #[tokio::test]
 async fn what_is_left_of_a_slice_goes_back_at_its_end() {
     let server = RedisServer::start();
+    let observer = store(&server).await;
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("ended", algorithm, Quota::new(6_000, LONG)), 1);
         let store = store(&server).await;
         let mut admitted = 0;
-        while left(&server, bucket).await == held(&bucket) - admitted {
+        while left(&observer, bucket).await == held(&bucket) - admitted {
             admitted += hammer(&store, bucket, 1, 5).await;
         }
-        eventually("the rest", || all_is_back(&server, bucket, admitted)).await;
+        eventually("the rest", || all_is_back(&observer, bucket, admitted)).await;
     }
 }
 
 #[tokio::test]
 async fn at_the_end_of_the_process_all_goes_back_at_once() {
     let server = RedisServer::start();
-    let store = store(&server).await;
+    let clock = ManualClock::new();
+    let (store, observer) = (still(&server, &clock).await, still(&server, &clock).await);
     let limiter = RateLimiter::builder().store(store.clone()).build();
     let limiter = limiter.expect("a limiter");
     let quota = Quota::new(6_000, LONG);
@@ -120,7 +133,7 @@ async fn at_the_end_of_the_process_all_goes_back_at_once() {
     for bucket in &buckets {
         assert_eq!(hammer(&store, *bucket, 1, 40).await, 40);
     }
-    let look = || join_all(buckets.iter().map(|bucket| left(&server, *bucket)));
+    let look = || join_all(buckets.iter().map(|bucket| left(&observer, *bucket)));
     let taken = |left: Vec<u32>| -> u32 {
         let taken = left.iter().zip(&buckets);
         taken.map(|(left, bucket)| held(bucket) - left).sum()
@@ -135,9 +148,10 @@ async fn at_the_end_of_the_process_all_goes_back_at_once() {
 #[tokio::test]
 async fn the_last_requests_are_told_of_as_they_are() {
     let server = RedisServer::start();
+    let clock = ManualClock::new();
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("told", algorithm, Quota::new(600, LONG)), 1);
-        let store = store(&server).await;
+        let store = still(&server, &clock).await;
         for left in (0..held(&bucket)).rev() {
             let decision = store.check(&bucket, 1).await.expect("a decision");
             assert!(decision.allowed, "{algorithm:?} {left}");
@@ -149,16 +163,18 @@ async fn the_last_requests_are_told_of_as_they_are() {
         assert!(!denied.allowed);
         assert!(denied.retry_after.is_some(), "{algorithm:?}");
         store.reset(&bucket).await.expect("forgotten");
-        assert_eq!(left(&server, bucket).await, held(&bucket));
+        let fresh = store.check(&bucket, 0).await.expect("a decision");
+        assert_eq!(fresh.remaining, held(&bucket));
     }
 }
 
 #[tokio::test]
 async fn a_reset_forgets_the_slice_as_well() {
     let server = RedisServer::start();
+    let clock = ManualClock::new();
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("reset", algorithm, Quota::new(6_000, LONG)), 1);
-        let store = store(&server).await;
+        let store = still(&server, &clock).await;
         hammer(&store, bucket, 1, 40).await;
         store.reset(&bucket).await.expect("forgotten");
         let first = store.check(&bucket, 1).await.expect("a decision");
@@ -169,9 +185,10 @@ async fn a_reset_forgets_the_slice_as_well() {
 #[tokio::test]
 async fn a_refund_is_there_for_the_next() {
     let server = RedisServer::start();
+    let clock = ManualClock::new();
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("refunded", algorithm, Quota::new(6_000, LONG)), 1);
-        let store = store(&server).await;
+        let store = still(&server, &clock).await;
         for n in 0..100 {
             let taken = store.check(&bucket, 1).await.expect("a decision");
             let expected = held(&bucket) - n / 2 - 1;
@@ -196,6 +213,7 @@ fn charge(bucket: Bucket, cost: u32) -> Charge {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_several_limits_all_are_charged_or_none() {
     let server = RedisServer::start();
+    let observer = store(&server).await;
     for algorithm in ALGORITHMS {
         let everybody = bucket(policy("everybody", algorithm, Quota::new(6_000, LONG)), 0);
         // So few that it is never leased.
@@ -219,7 +237,7 @@ async fn of_several_limits_all_are_charged_or_none() {
         let admitted: u32 = counts.map(|count| count.expect("no panic")).sum();
         assert_eq!(admitted, 100, "{algorithm:?}");
         eventually("what was not spent", || {
-            all_is_back(&server, everybody, 100)
+            all_is_back(&observer, everybody, 100)
         })
         .await;
     }
@@ -228,11 +246,12 @@ async fn of_several_limits_all_are_charged_or_none() {
 #[tokio::test]
 async fn where_a_slice_cannot_be_had_nothing_else_is_charged() {
     let server = RedisServer::start();
+    let clock = ManualClock::new();
     for algorithm in ALGORITHMS {
         let everybody = bucket(policy("used up", algorithm, Quota::new(16, LONG)), 0);
         let client = bucket(policy("client", algorithm, Quota::new(10, LONG)), 1);
         let other = bucket(policy("other", algorithm, Quota::new(6_000, LONG)), 1);
-        let store = store(&server).await;
+        let store = still(&server, &clock).await;
         hammer(&store, everybody, 1, 16).await;
         hammer(&store, other, 1, 40).await;
         let before = store.check(&other, 0).await.expect("a look").remaining;
@@ -254,6 +273,7 @@ async fn where_a_slice_cannot_be_had_nothing_else_is_charged() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_gives_up_loses_nothing() {
     let mut server = RedisServer::start();
+    let observer = store(&server).await;
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("impatient", algorithm, Quota::new(60_000, LONG)), 1);
         let store = store(&server).await;
@@ -270,7 +290,7 @@ async fn who_gives_up_loses_nothing() {
         // At most those that were asked for one by one are gone.
         let lost = |left: u32| held(&bucket) - admitted - left;
         eventually("what was not spent", || async {
-            lost(left(&server, bucket).await) <= 40
+            lost(left(&observer, bucket).await) <= 40
         })
         .await;
         admitted += hammer(&store, bucket, 4, 100).await;
@@ -388,6 +408,7 @@ async fn processes_that_are_killed_take_no_more_with_them_than_a_slice() {
     const LIMIT: u32 = 20_000;
     for algorithm in ALGORITHMS {
         let server = RedisServer::start();
+        let observer = store(&server).await;
         let bucket = one_bucket(algorithm.name(), LIMIT);
         let killed = [500, 1_000, 2_000, 3_000];
         let survivors = [None, None];
@@ -395,7 +416,7 @@ async fn processes_that_are_killed_take_no_more_with_them_than_a_slice() {
         let lessees = lessees.map(|end| lessee(&server, &bucket, end)).collect();
         let all = tokio::task::spawn_blocking(|| admissions(lessees)).await;
         let admitted = u32::try_from(all.expect("no panic").len()).expect("some");
-        let left = left(&server, bucket).await;
+        let left = left(&observer, bucket).await;
         assert!(admitted <= held(&bucket), "{algorithm:?}: {admitted}");
         // Each of its tasks may have been admitted without coming to say so.
         let slices = killed.map(|_| LIMIT / 16 + 8).iter().sum::<u32>();

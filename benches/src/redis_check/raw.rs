@@ -62,11 +62,21 @@ fn script(algorithm: Algorithm) -> (String, Vec<u128>) {
         Algorithm::TokenBucket => (file!("token_bucket"), vec![per / limit, 0, per, 0]),
         Algorithm::SlidingWindow => (
             concat!(file!("ring"), file!("sliding_window")),
-            vec![1, limit, per],
+            vec![1, limit, per, 0],
         ),
-        _ => (file!("fixed_window"), vec![1, limit, per]),
+        _ => (file!("fixed_window"), vec![1, limit, per, 0]),
     };
-    let choice = format!("local algorithm = {}\n", algorithm.name());
-    let source = [file!("time"), functions, &choice, file!("check")].concat();
+    let choice = format!(
+        "local look, take = look_at_{0}, take_from_{0}\n",
+        algorithm.name()
+    );
+    let parts = [
+        file!("time"),
+        functions,
+        file!("rule"),
+        &choice,
+        file!("check"),
+    ];
+    let source = parts.concat();
     (source, arguments)
 }

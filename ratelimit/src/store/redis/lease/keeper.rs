@@ -22,7 +22,11 @@ const TOGETHER: usize = 64;
 
 /// What has been taken and must be spent or given back.
 #[derive(Default)]
-pub(super) struct Keeper(Mutex<Kept>);
+pub(super) struct Keeper {
+    kept: Mutex<Kept>,
+    /// Held while something is given back, so that who gives back the last of it waits for all.
+    giving: tokio::sync::Mutex<()>,
+}
 
 #[derive(Default)]
 pub(super) struct Kept {
@@ -44,7 +48,7 @@ impl Drop for Task {
 
 impl Keeper {
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,6 +116,7 @@ impl RedisStore {
     }
 
     async fn give_back(&self, unspent: Vec<(Bucket, Unspent)>) {
+        let _giving = self.leases.keeper.giving.lock().await;
         for some in unspent.chunks(TOGETHER) {
             let mut refunds = JoinSet::new();
             for &(books, Unspent { cost, taken }) in some {
