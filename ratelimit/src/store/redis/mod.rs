@@ -328,8 +328,8 @@ impl Store for RedisStore {
         if let Some(decision) = self.spend(bucket, cost) {
             return Ok(decision);
         }
-        self.check_one(bucket, cost, self.connections.deadline())
-            .await
+        // Boxed, or each check out of a slice would carry the room for a question.
+        Box::pin(self.check_one(bucket, cost, self.connections.deadline())).await
     }
 
     async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
