@@ -222,7 +222,7 @@ impl Run<'_> {
     }
 
     fn failed(&self, error: &RedisError) -> StoreError {
-        if error.code() == Some("WRONGTYPE") {
+        if is_wrong_type(error) {
             StoreError::of_one_bucket(reason(error))
         } else {
             self.store.connections.failed(error)
@@ -232,6 +232,12 @@ impl Run<'_> {
     fn key(&self, bucket: &Bucket) -> String {
         format!("{}{bucket}", self.store.prefix)
     }
+}
+
+/// Whether the key holds something else. Redis 6.2 says before it which script it was, and where.
+fn is_wrong_type(error: &RedisError) -> bool {
+    let says_so = |detail: &str| detail.contains(": WRONGTYPE ");
+    error.code() == Some("WRONGTYPE") || error.detail().is_some_and(says_so)
 }
 
 fn not_the_scripts() -> StoreError {
