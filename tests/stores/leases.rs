@@ -201,6 +201,36 @@ async fn a_refund_is_there_for_the_next() {
     }
 }
 
+#[tokio::test]
+async fn what_is_refunded_to_a_slice_that_was_spent_goes_back_at_its_end() {
+    let server = RedisServer::start();
+    for algorithm in ALGORITHMS {
+        let clock = ManualClock::new();
+        let store = still(&server, &clock).await;
+        let observer = still(&server, &clock).await;
+        let bucket = bucket(policy("spent", algorithm, Quota::new(6_000, LONG)), 1);
+        // To the last of a slice: the next request would take another.
+        let mut taken = store.check(&bucket, 1).await.expect("a decision");
+        let mut admitted = 1;
+        while admitted < 40 || left(&observer, bucket).await != held(&bucket) - admitted {
+            taken = store.check(&bucket, 1).await.expect("a decision");
+            admitted += 1;
+        }
+        // Whoever looks after slices has seen that nothing is left of this one.
+        for _ in 0..5 {
+            clock.advance(Duration::from_millis(60));
+            tokio::task::yield_now().await;
+        }
+        store.refund(&bucket, 1, &taken).await.expect("given back");
+        eventually("what was given back", || async {
+            clock.advance(Duration::from_millis(200));
+            tokio::task::yield_now().await;
+            left(&observer, bucket).await > held(&bucket) - admitted
+        })
+        .await;
+    }
+}
+
 /// A charge that has a say.
 fn charge(bucket: Bucket, cost: u32) -> Charge {
     Charge {

@@ -38,11 +38,17 @@ pub(super) struct Kept {
 }
 
 /// The one that gives back, as long as there is anything.
-struct Task(RedisStore);
+struct Task {
+    store: RedisStore,
+    /// It has nothing more to do, and has said so while nobody could add to it.
+    is_done: bool,
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.leases.keeper.kept().has_task = false;
+        if !self.is_done {
+            self.store.leases.keeper.kept().has_task = false;
+        }
     }
 }
 
@@ -105,7 +111,11 @@ impl RedisStore {
             kept.has_task = true;
             // Not while it is locked: where the runtime ends, the task is dropped here.
             drop(kept);
-            runtime.spawn(give_back_while_there_is_any(Task(self.clone())));
+            let task = Task {
+                store: self.clone(),
+                is_done: false,
+            };
+            runtime.spawn(give_back_while_there_is_any(task));
         }
     }
 
@@ -132,13 +142,15 @@ impl RedisStore {
     }
 }
 
-async fn give_back_while_there_is_any(task: Task) {
-    let store = &task.0;
+async fn give_back_while_there_is_any(mut task: Task) {
+    let store = task.store.clone();
     loop {
         let unspent = {
             let mut kept = store.leases.keeper.kept();
             let unspent = kept.take(Some(store.leases.clock.now_micros()));
             if unspent.is_empty() && kept.held.is_empty() {
+                kept.has_task = false;
+                task.is_done = true;
                 return;
             }
             unspent

@@ -262,13 +262,24 @@ impl RedisStore {
     }
 
     /// Undoes that a request was admitted from a slice, or by an answer of the store.
-    fn put_back(&self, held: &Held, cost: u32, taken: &Decision) {
-        let now = self.leases.clock.now_micros();
-        let is_back = held.slice().put_back(cost, taken.at_micros, now);
-        if !is_back {
+    fn put_back(&self, held: &Arc<Held>, cost: u32, taken: &Decision) {
+        if self.put_into_slice(held, cost, taken).is_none() {
             let taken = *taken;
             self.return_later(&held.books, Unspent { cost, taken });
         }
+    }
+
+    /// What is left once a slice has got back what was its own; `None` if it is over.
+    fn put_into_slice(&self, held: &Arc<Held>, cost: u32, taken: &Decision) -> Option<Decision> {
+        let now = self.leases.clock.now_micros();
+        let decision = {
+            let mut slice = held.slice();
+            let is_back = slice.put_back(cost, taken.at_micros, now);
+            is_back.then(|| slice.spend(0, now))?
+        };
+        // It may have been empty, and nothing of it was to go back.
+        self.keep(held);
+        decision
     }
 
     /// Gives back what a request has cost: to the slice that it was admitted from, if that is still
@@ -279,14 +290,10 @@ impl RedisStore {
         cost: u32,
         taken: &Decision,
     ) -> Result<Decision, StoreError> {
-        if let Some(held) = self.leases.held(bucket) {
-            let now = self.leases.clock.now_micros();
-            let mut slice = held.slice();
-            if slice.put_back(cost, taken.at_micros, now)
-                && let Some(decision) = slice.spend(0, now)
-            {
-                return Ok(decision);
-            }
+        if let Some(held) = self.leases.held(bucket)
+            && let Some(decision) = self.put_into_slice(&held, cost, taken)
+        {
+            return Ok(decision);
         }
         let run = self.run(self.connections.deadline());
         let books = self.leases.books(bucket);
