@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ratelimit::{Algorithm, ClientId, ManualClock, Quota, RedisStore, Store};
-use ratelimit_tests::{ALGORITHMS, RedisServer, bucket, policy};
+use ratelimit_tests::{ALGORITHMS, Random, RedisServer, bucket, policy};
 use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
 
 async fn store(prefix: &str) -> (RedisStore, MultiplexedConnection) {
@@ -98,11 +98,66 @@ async fn every_key_expires() {
             store.check(&bucket, 1).await.expect("a decision");
             for key in keys(&mut connection, "expiry:").await {
                 let ttl: i64 = connection.pttl(&key).await.expect("a time to live");
-                assert!((1..=60_002).contains(&ttl), "{key} lives for {ttl} ms");
+                assert!((1..=70_002).contains(&ttl), "{key} lives for {ttl} ms");
             }
         }
     }
     assert_eq!(keys(&mut connection, "expiry:").await.len(), 3);
+}
+
+/// What a store does that has a clock of its own is the same, except that a key lives for a day more.
+#[tokio::test]
+async fn a_key_lives_for_as_long_as_it_says_anything_and_not_much_longer() {
+    const DAY: i64 = 86_400_000;
+    let mut connection = RedisServer::shared().connection().await;
+    let clock = ManualClock::at(Duration::from_secs(1_764_000_000));
+    let store = RedisStore::builder(RedisServer::shared().url())
+        .prefix("lives:")
+        .clock(clock.clone())
+        .timeout(Duration::from_secs(10))
+        .connect()
+        .await
+        .expect("a redis-server");
+    for (seed, algorithm) in (1..).zip(ALGORITHMS) {
+        let quota = Quota::new(100, Duration::from_secs(50));
+        let bucket = bucket(policy("lives", algorithm, quota), 1);
+        let key = format!("lives:{bucket}");
+        let mut random = Random::new(seed);
+        let (mut now, mut lives_until, mut renewals) = (1_764_000_000_000, 0, 0);
+        let mut taken = None;
+        for round in 0..1_000 {
+            now += match random.below(20) {
+                0 => random.below(100_000).cast_signed(),
+                1 => -random.below(100_000).cast_signed(),
+                _ => random.below(700).cast_signed(),
+            };
+            clock.set(Duration::from_millis(now.cast_unsigned()));
+            // Longer than any that is set, so that it is seen whether one is.
+            let _: () = connection.pexpire(&key, 10 * DAY).await.expect("set");
+            let cost = u32::try_from(random.below(4)).expect("small");
+            let decision = match (random.below(8), taken) {
+                (0, Some((cost, taken))) => store.refund(&bucket, cost, &taken).await,
+                (1, _) => store.charge(&bucket, cost).await,
+                _ => store.check(&bucket, cost).await,
+            };
+            let decision = decision.expect("a decision");
+            taken = decision.allowed.then_some((cost, decision));
+            let life: i64 = connection.pttl(&key).await.expect("a time to live");
+            let says_until = now + i64::try_from(decision.reset_after.as_millis()).expect("short");
+            let at = format!("{algorithm:?} round {round}: {life} ms from {now}, {decision:?}");
+            assert_ne!(life, -1, "it expires: {at}");
+            if life < 9 * DAY {
+                lives_until = if life < 0 { 0 } else { now + life - DAY };
+                renewals += 1;
+                assert!(lives_until <= says_until + 10_001, "{at}");
+            }
+            let says_something = decision.reset_after > Duration::ZERO;
+            // A little less is left of it when it is asked for.
+            let lives = lives_until + 1_000 >= says_until;
+            assert!(lives || !says_something, "until {lives_until}: {at}");
+        }
+        assert!((50..500).contains(&renewals), "{algorithm:?}: {renewals}");
+    }
 }
 
 #[tokio::test]

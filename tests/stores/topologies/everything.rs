@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::{Extension, Router, routing::get};
 use ratelimit::{
-    Algorithm, Bucket, Charge, Quota, RateLimiter, RedisStore, RedisStoreBuilder, Store, rate_limit,
+    Algorithm, Bucket, Charge, Decision, Quota, RateLimiter, RedisStore, RedisStoreBuilder, Store,
+    rate_limit,
 };
 use ratelimit_tests::{ALGORITHMS, App, bucket, eventually, header, policy};
 
@@ -79,14 +80,21 @@ async fn in_touch(limiter: &RateLimiter, store: RedisStore, app: &App) {
     eventually("the end of a bypass", async || limiter.bypass().is_none()).await;
 }
 
-/// A log that is too long to be written whole at each admission.
+/// A log that is too long to be written whole at each admission. Its expiry is put off when the
+/// first comes in another second.
 async fn long_log(store: &RedisStore) {
-    let policy = policy("long", Algorithm::SlidingWindow, Quota::per_hour(200));
+    let policy = policy("long", Algorithm::SlidingWindow, Quota::per_second(200));
     let bucket = bucket(policy, 1);
-    for (cost, remaining) in [(70, 130), (30, 100), (1, 99)] {
-        let taken = store.check(&bucket, cost).await.expect("a check");
-        assert_eq!(taken.remaining, remaining);
-    }
+    let check = async |cost| store.check(&bucket, cost).await.expect("a check");
+    assert!(check(130).await.allowed);
+    let before = check(1).await;
+    assert!(before.allowed);
+    let second = |decision: &Decision| decision.at_micros / 1_000_000;
+    eventually("another second", async || {
+        second(&check(0).await) > second(&before)
+    })
+    .await;
+    assert!(check(65).await.allowed);
 }
 
 /// One client's buckets: where one has nothing left, nothing is taken from the others.

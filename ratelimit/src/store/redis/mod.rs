@@ -35,8 +35,8 @@ use crate::{algorithm::Decision, clock::Clock};
 /// Keeps the state of buckets in Redis (6.2 or newer) or Valkey, shared by all processes.
 ///
 /// A check is one round trip and one atomic script. On a connection that is busy, those that come
-/// meanwhile are decided in one call, each by itself. Every key expires as soon as it says nothing
-/// any more. Its clones are the same store, with the same connections.
+/// meanwhile are decided in one call, each by itself. Every key expires when it says nothing any
+/// more, within ten seconds. Its clones are the same store, with the same connections.
 ///
 /// ```no_run
 /// # async fn app() -> Result<(), Box<dyn std::error::Error>> {

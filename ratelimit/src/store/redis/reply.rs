@@ -1,13 +1,50 @@
 //! What a script's reply says. The script has decided; the same arithmetic that it stands for works
 //! out what to tell the client, and an answer on which the two do not agree is none.
 
-use redis::Value;
+use std::time::Duration;
+
+use redis::{FromRedisValue, ParsingError, Value};
 
 use crate::{
     algorithm::{Decision, fixed_window, sliding_window, token_bucket},
     policy::{Algorithm, Quota, TICKS_PER_MICRO},
     store::{Bucket, Charge, Decisions},
 };
+
+/// What a script says of one bucket: the time, what it has decided, and the state that it found.
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(super) struct Answer(pub(super) [u64; 5]);
+
+impl FromRedisValue for Answer {
+    fn from_redis_value_ref(reply: &Value) -> Result<Self, ParsingError> {
+        let read = |reply: &Value| {
+            let Value::BulkString(reply) = reply else {
+                return None;
+            };
+            let (doubles, []) = reply.as_chunks() else {
+                return None;
+            };
+            let doubles: &[[u8; 8]; 5] = doubles.try_into().ok()?;
+            let mut answer = [0; 5];
+            for (number, double) in answer.iter_mut().zip(doubles) {
+                *number = whole(f64::from_le_bytes(*double))?;
+            }
+            Some(Self(answer))
+        };
+        read(reply).ok_or_else(|| ParsingError::from("not five numbers".to_owned()))
+    }
+
+    fn from_redis_value(reply: Value) -> Result<Self, ParsingError> {
+        Self::from_redis_value_ref(&reply)
+    }
+}
+
+/// The whole number that a double is. Of seconds it can be had without a cast, which could not say
+/// that it is none.
+fn whole(double: f64) -> Option<u64> {
+    let seconds = Duration::try_from_secs_f64(double).ok()?;
+    (seconds.subsec_nanos() == 0).then_some(seconds.as_secs())
+}
 
 /// The time and the state that a script found.
 pub(super) struct Found {
@@ -75,27 +112,21 @@ pub(super) fn agreed(decision: Decision, admitted: u64) -> Option<Decision> {
 /// about so many says nothing of any.
 pub(super) fn of_each(reply: Value, buckets: usize) -> Vec<Value> {
     match reply {
-        Value::Array(reply) if reply.len() == 1 + 4 * buckets => {
-            let (now, answers) = reply.split_at(1);
-            let alone = |answer| Value::Array([now, answer].concat());
-            answers.chunks_exact(4).map(alone).collect()
-        }
+        Value::Array(answers) if answers.len() == buckets => answers,
         _ => vec![Value::Nil; buckets],
     }
 }
 
 /// The decisions about several buckets: where one is denied, nothing was taken from the others.
-pub(super) fn decisions(charges: &[Charge], reply: &[u64]) -> Option<Decisions> {
-    let (&now, answers) = reply.split_first()?;
-    let (answers, []) = answers.as_chunks::<4>() else {
-        return None;
-    };
+pub(super) fn decisions(charges: &[Charge], answers: &[Answer]) -> Option<Decisions> {
     if answers.len() != charges.len() {
         return None;
     }
-    let admitted = |(charge, answer): (&Charge, &[u64; 4])| !charge.enforced || answer[0] == 1;
+    let admitted = |(charge, Answer([_, admitted, ..])): (&Charge, &Answer)| {
+        !charge.enforced || *admitted == 1
+    };
     let all_admitted = charges.iter().zip(answers).all(admitted);
-    let decision = |(charge, &[admitted, ref state @ ..]): (&Charge, &[u64; 4])| {
+    let decision = |(charge, &Answer([now, admitted, ref state @ ..])): (&Charge, &Answer)| {
         let found = Found::read(&charge.bucket, now, *state)?;
         let quota = charge.bucket.quota();
         let decision = agreed(found.check(&quota, charge.cost), admitted)?;
@@ -111,8 +142,6 @@ pub(super) fn decisions(charges: &[Charge], reply: &[u64]) -> Option<Decisions> 
 
 #[cfg(test)]
 mod tests {
-    use std::iter;
-
     use proptest::{array, collection::vec, prelude::*};
 
     use super::*;
@@ -137,36 +166,56 @@ mod tests {
                 enforced: true,
             };
             let now = 1_000_000;
-            for reply in [
+            for answers in [
                 vec![],
-                vec![now],
-                vec![now, 1],
-                vec![now, 1, 0, 0],
-                vec![now, 1, 0, 0, 0, 0],
-                vec![now, 1, 0, 0, 0, 1, 0, 0, 0],
-                vec![now, 0, 0, 0, 0],
-                vec![now, 7, 0, 0, 0],
-                vec![now, 7, u64::MAX, u64::MAX, u64::MAX],
-                vec![u64::MAX; 5],
+                vec![Answer([now, 1, 0, 0, 0]), Answer([now, 1, 0, 0, 0])],
+                vec![Answer([now, 0, 0, 0, 0])],
+                vec![Answer([now, 7, 0, 0, 0])],
+                vec![Answer([now, 7, u64::MAX, u64::MAX, u64::MAX])],
+                vec![Answer([u64::MAX; 5])],
             ] {
-                let decided = decisions(&[charge], &reply);
-                assert_eq!(decided, None, "{policy:?} {reply:?}");
+                let decided = decisions(&[charge], &answers);
+                assert_eq!(decided, None, "{policy:?} {answers:?}");
             }
-            let decided = decisions(&[charge], &[now, 1, 0, 0, 0]);
+            let decided = decisions(&[charge], &[Answer([now, 1, 0, 0, 0])]);
             assert!(decided.is_some_and(|decided| decided[0].allowed));
         }
     }
 
+    fn reply(doubles: &[f64]) -> Value {
+        let bytes = doubles.iter().flat_map(|double| double.to_le_bytes());
+        Value::BulkString(bytes.collect())
+    }
+
     #[test]
-    fn what_is_said_of_each_is_what_would_be_said_of_it_alone() {
-        let numbers = |numbers: &[i64]| {
-            let numbers = numbers.iter().copied().map(Value::Int);
-            Value::Array(numbers.collect())
-        };
-        let reply = numbers(&[5, 1, 2, 3, 4, 0, 6, 7, 8]);
-        let alone = [numbers(&[5, 1, 2, 3, 4]), numbers(&[5, 0, 6, 7, 8])];
-        assert_eq!(of_each(reply.clone(), 2), alone);
-        for (reply, buckets) in [(reply.clone(), 1), (reply, 3), (numbers(&[]), 1)] {
+    fn five_whole_numbers_are_an_answer() {
+        let last = 2_f64.powi(53);
+        let answer = Answer::from_redis_value(reply(&[0.0, 1.0, last - 1.0, last, 7.0]));
+        let expected = Answer([0, 1, (1 << 53) - 1, 1 << 53, 7]);
+        assert_eq!(answer.ok(), Some(expected));
+        for other in [
+            reply(&[]),
+            reply(&[1.0; 4]),
+            reply(&[1.0; 6]),
+            reply(&[1.0, 1.0, 1.0, 1.0, 0.5]),
+            reply(&[1.0, 1.0, 1.0, 1.0, -1.0]),
+            reply(&[f64::NAN; 5]),
+            reply(&[f64::INFINITY; 5]),
+            Value::BulkString(vec![0; 39]),
+            Value::Array(vec![Value::Int(1); 5]),
+            Value::Nil,
+        ] {
+            let answer = Answer::from_redis_value(other.clone());
+            assert_eq!(answer.ok(), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_for_each_or_for_none() {
+        let alone = vec![reply(&[5.0, 1.0, 2.0, 3.0, 4.0]), Value::Nil];
+        let both = Value::Array(alone.clone());
+        assert_eq!(of_each(both.clone(), 2), alone);
+        for (reply, buckets) in [(both.clone(), 1), (both, 3), (Value::Nil, 2)] {
             assert_eq!(of_each(reply, buckets), vec![Value::Nil; buckets]);
         }
     }
@@ -200,9 +249,9 @@ mod tests {
                 enforced: true,
             };
             let charges = POLICIES.each_ref().map(charge);
-            let answers = states.iter().flat_map(|(admitted, state)| iter::once(admitted).chain(state));
-            let reply: Vec<u64> = iter::once(&now).chain(answers).copied().collect();
-            for decision in decisions(&charges, &reply).into_iter().flatten() {
+            let answer = |&(admitted, [a, b, c]): &(u64, [u64; 3])| Answer([now, admitted, a, b, c]);
+            let answers: Vec<Answer> = states.iter().map(answer).collect();
+            for decision in decisions(&charges, &answers).into_iter().flatten() {
                 prop_assert!(decision.remaining <= 5);
             }
             for (charge, (_, state)) in charges.iter().zip(states) {

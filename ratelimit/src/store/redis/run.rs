@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     RedisStore,
     connection::{Slot, Waiting, reason},
-    reply::{Found, agreed, decisions},
+    reply::{Answer, Found, agreed, decisions},
     scripts::Source,
 };
 use crate::{
@@ -30,7 +30,7 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// One check: one round trip, or two where the server has lost the script.
     pub(super) async fn check(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let [now, admitted, state @ ..]: [_; 5] = self.ask(self.in_turn(bucket, cost)).await?;
+        let Answer([now, admitted, state @ ..]) = self.ask(self.in_turn(bucket, cost)).await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.check(&bucket.quota(), cost), admitted).ok_or_else(not_the_scripts)
     }
@@ -45,7 +45,7 @@ impl Run<'_> {
         let source = &self.store.scripts.of(bucket.algorithm()).lease;
         let wants = rule(bucket, wanted);
         let answer = self.ask(self.one(source, bucket, needed, &wants));
-        let [now, taken, state @ ..]: [_; 5] = answer.await?;
+        let Answer([now, taken, state @ ..]) = answer.await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         let cost = if taken == 2 { wanted } else { needed };
         let decision = agreed(found.check(&bucket.quota(), cost), taken.min(1));
@@ -55,7 +55,7 @@ impl Run<'_> {
     /// Takes the cost, or all there is.
     pub(super) async fn charge(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).charge;
-        let [now, was_there, state @ ..]: [_; 5] =
+        let Answer([now, was_there, state @ ..]) =
             self.ask(self.one(source, bucket, cost, &[])).await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.charge(&bucket.quota(), cost), was_there).ok_or_else(not_the_scripts)
@@ -69,7 +69,7 @@ impl Run<'_> {
         at: u64,
     ) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).refund;
-        let [now, state @ ..]: [_; 4] = self.ask(self.one(source, bucket, cost, &[at])).await?;
+        let Answer([now, _, state @ ..]) = self.ask(self.one(source, bucket, cost, &[at])).await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         Ok(found.check(&bucket.quota(), 0))
     }
@@ -102,8 +102,8 @@ impl Run<'_> {
             let slot = self.store.connections.slot()?;
             self.call(&slot, &self.store.scripts.check_all, call).await
         };
-        let answer: Vec<u64> = self.ask(answer).await?;
-        decisions(charges, &answer).ok_or_else(not_the_scripts)
+        let answers: Vec<Answer> = self.ask(answer).await?;
+        decisions(charges, &answers).ok_or_else(not_the_scripts)
     }
 
     /// One check in a call of its own.

@@ -6,7 +6,7 @@
 -- ARGV     from the second on six for each: whether it is enforced (1 or 0), its algorithm (t, s or
 --          f), and its rule
 --
--- Returns  now, and four for each: whether it would admit the request (1 or 0), and the state that
+-- Returns  for each as '<ddddd': now, whether it would admit the request (1 or 0), and the state that
 --          it was decided by
 
 local admitted, rules, seen = true, {}, {}
@@ -17,13 +17,12 @@ for n, key in ipairs(KEYS) do
   admitted = admitted and (seen[n][1] or ARGV[i] == '0')
 end
 
-local answer = { now }
+local answers = {}
 for n, key in ipairs(KEYS) do
-  local fits, a, b, c, d, e = unpack(seen[n])
+  local fits, a, b, c, d, e, f = unpack(seen[n])
   if admitted and fits then
-    rules[n].take(key, rules[n], a, b, c, d, e)
+    rules[n].take(key, rules[n], a, b, c, d, e, f)
   end
-  local m = 4 * n - 2
-  answer[m], answer[m + 1], answer[m + 2], answer[m + 3] = fits and 1 or 0, a, b, c
+  answers[n] = struct.pack('<ddddd', now, fits and 1 or 0, a, b, c)
 end
-return answer
+return answers

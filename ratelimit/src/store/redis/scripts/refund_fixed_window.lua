@@ -5,15 +5,17 @@
 -- ARGV[2]  what was taken
 -- ARGV[6]  when it was taken
 --
--- Returns  now, and what is stored: start, used, 0 (0, 0, 0 for none)
+-- Returns  as '<ddddd': now, whether anything is given back (1 or 0), and what is stored: start, used,
+--          0 (0, 0, 0 for none)
 
-local start, used = 0, 0
+local start, used, given = 0, 0, 0
 local stored = redis.call('GET', KEYS[1])
 if stored and #stored == 12 then
   start, used = struct.unpack('<dI4', stored)
 end
 if used > 0 and tonumber(ARGV[6]) >= start then
   used = math.max(0, used - tonumber(ARGV[2]))
-  redis.call('SET', KEYS[1], struct.pack('<dI4', start, used), 'KEEPTTL')
+  store(KEYS[1], struct.pack('<dI4', start, used))
+  given = 1
 end
-return { now, start, used, 0 }
+return struct.pack('<ddddd', now, given, start, used, 0)

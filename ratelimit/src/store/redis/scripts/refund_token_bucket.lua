@@ -8,7 +8,8 @@
 -- ARGV[5]    and ticks
 -- ARGV[6]  when it was taken
 --
--- Returns  now, and the instant that is stored: microseconds, ticks, 0 (0, 0, 0 for none)
+-- Returns  as '<ddddd': now, whether anything is given back (1 or 0), and the instant that is stored:
+--          microseconds, ticks, 0 (0, 0, 0 for none)
 
 local credit_us, credit_ticks = tonumber(ARGV[2]), tonumber(ARGV[3])
 local earned = math.max(0, now - tonumber(ARGV[6]))
@@ -20,7 +21,7 @@ if stored and #stored == 10 then
 end
 local nothing_left = credit_us < earned or (credit_us == earned and credit_ticks == 0)
 if nothing_left or not (us >= now) then
-  return { now, us, ticks, 0 }
+  return struct.pack('<ddddd', now, 0, us, ticks, 0)
 end
 
 local capacity_us, capacity_ticks = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -36,5 +37,5 @@ end
 if us < now then
   us, ticks = now, 0
 end
-redis.call('SET', KEYS[1], struct.pack('<dI2', us, ticks), 'PX', lifetime(us + 1 - now))
-return { now, us, ticks, 0 }
+store(KEYS[1], struct.pack('<dI2', us, ticks), lifetime(kept_after(us, capacity_us)))
+return struct.pack('<ddddd', now, 1, us, ticks, 0)

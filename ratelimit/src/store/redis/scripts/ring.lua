@@ -12,7 +12,7 @@
 
 -- The ring of a key, with the start of its string: an empty one where there is none.
 local function read_ring(key)
-  local start = redis.call('GETRANGE', key, 0, 531)
+  local start = redis.call('GETRANGE', key, '0', '531')
   local head, len, slots, newest = 0, 0, 0, 0
   if #start >= 20 then
     head, len, slots, newest = struct.unpack('<I4I4I4d', start)
@@ -65,10 +65,15 @@ local function ring_stamps(ring)
   return string.sub(all, from) .. string.sub(all, 21, to)
 end
 
--- Writes these stamps as the whole of a ring, the oldest in the first slot. What follows is said of
--- its expiry.
-local function write_ring(key, stamps, slots, newest, ...)
+-- Writes these stamps as the whole of a ring, the oldest in the first slot, for so long; without
+-- that, its expiry stays.
+local function write_ring(key, stamps, slots, newest, life)
   local header = struct.pack('<I4I4I4d', 0, #stamps / 8, slots, newest)
   local unused = string.rep('\0', slots * 8 - #stamps)
-  redis.call('SET', key, header .. stamps .. unused, ...)
+  local ring = header .. stamps .. unused
+  if life then
+    redis.call('SET', key, ring, 'PX', life)
+  else
+    redis.call('SET', key, ring, 'KEEPTTL')
+  end
 end

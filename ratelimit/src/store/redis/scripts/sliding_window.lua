@@ -18,8 +18,8 @@ local function look_at_sliding_window(key, rule)
       n = n - 1
     end
     local header = struct.pack('<I4I4I4d', ring.head, ring.len, ring.slots, now)
-    redis.call('SETRANGE', key, 0, header)
-    redis.call('PEXPIRE', key, lifetime(per))
+    redis.call('SETRANGE', key, '0', header)
+    redis.call('PEXPIRE', key, lifetime(kept_after(now + per, per)))
     ring = read_ring(key)
   end
 
@@ -44,19 +44,23 @@ local function take_from_sliding_window(key, rule, used, _, _, ring)
   end
   local len, slots = used + taken, ring.slots
   local stamps = string.rep(struct.pack('<d', now), taken)
+  local per = rule[3]
+  local life = lifetime(kept_after(now + per, per), kept_after(ring.newest + per, per))
   if len <= 64 then
-    write_ring(key, ring_stamps(ring) .. stamps, len, now, 'PX', lifetime(rule[3]))
+    write_ring(key, ring_stamps(ring) .. stamps, len, now, life)
   elseif len > slots then
     local new_slots = math.min(rule[2], math.max(2 * slots, len))
-    write_ring(key, ring_stamps(ring) .. stamps, new_slots, now, 'PX', lifetime(rule[3]))
+    write_ring(key, ring_stamps(ring) .. stamps, new_slots, now, life)
   else
     local from = (ring.head + used) % slots
     local before_end = math.min(taken, slots - from)
     redis.call('SETRANGE', key, 20 + from * 8, string.sub(stamps, 1, before_end * 8))
     if before_end < taken then
-      redis.call('SETRANGE', key, 20, string.sub(stamps, before_end * 8 + 1))
+      redis.call('SETRANGE', key, '20', string.sub(stamps, before_end * 8 + 1))
     end
-    redis.call('SETRANGE', key, 0, struct.pack('<I4I4I4d', ring.head, len, slots, now))
-    redis.call('PEXPIRE', key, lifetime(rule[3]))
+    redis.call('SETRANGE', key, '0', struct.pack('<I4I4I4d', ring.head, len, slots, now))
+    if life then
+      redis.call('PEXPIRE', key, life)
+    end
   end
 end

@@ -10,17 +10,18 @@ local function is_more(us, ticks, than_us, than_ticks)
   return us > than_us or (us == than_us and ticks > than_ticks)
 end
 
-local function store_token_bucket(key, us, ticks)
-  redis.call('SET', key, struct.pack('<dI2', us, ticks), 'PX', lifetime(us + 1 - now))
+local function store_token_bucket(key, rule, us, ticks, kept_till)
+  store(key, struct.pack('<dI2', us, ticks), lifetime(kept_after(us, rule[3]), kept_till))
 end
 
--- Returns  whether the request fits in, the state, and the instant once the cost is taken, or all
---          there is
+-- Returns  whether the request fits in, the state, the instant once the cost is taken, or all there
+--          is, and until when the key is kept (nil if there is none)
 local function look_at_token_bucket(key, rule)
-  local us, ticks = now, 0
+  local us, ticks, kept_till = now, 0, nil
   local stored = redis.call('GET', key)
   if stored and #stored == 10 then
     local stored_us, stored_ticks = struct.unpack('<dI2', stored)
+    kept_till = kept_after(stored_us, rule[3])
     if stored_us >= now then
       us, ticks = stored_us, stored_ticks
     end
@@ -30,7 +31,8 @@ local function look_at_token_bucket(key, rule)
   if is_more(us, ticks, empty_us, empty_ticks) then
     -- Only because the clock stepped back: the bucket is empty, and no emptier.
     us, ticks = empty_us, empty_ticks
-    store_token_bucket(key, us, ticks)
+    store_token_bucket(key, rule, us, ticks)
+    kept_till = kept_after(us, rule[3])
   end
 
   local next_us, next_ticks = us + rule[1], ticks + rule[2]
@@ -38,14 +40,14 @@ local function look_at_token_bucket(key, rule)
     next_us, next_ticks = next_us + 1, next_ticks - 4096
   end
   if is_more(next_us, next_ticks, empty_us, empty_ticks) then
-    return false, us, ticks, 0, empty_us, empty_ticks
+    return false, us, ticks, 0, empty_us, empty_ticks, kept_till
   end
-  return true, us, ticks, 0, next_us, next_ticks
+  return true, us, ticks, 0, next_us, next_ticks, kept_till
 end
 
 -- Takes the cost, or all there is, from what was seen.
-local function take_from_token_bucket(key, rule, _, _, _, next_us, next_ticks)
+local function take_from_token_bucket(key, rule, _, _, _, next_us, next_ticks, kept_till)
   if rule[1] + rule[2] > 0 then
-    store_token_bucket(key, next_us, next_ticks)
+    store_token_bucket(key, rule, next_us, next_ticks, kept_till)
   end
 end
