@@ -2,7 +2,7 @@
 //! then go together.
 //!
 //! Nobody waits for others to come: a check that finds the connection free goes at once, and those
-//! in line go as soon as one of the calls before them is over, however many they are by then.
+//! in line go as soon as one of the calls before them is over: all of a few, and half of many.
 
 use std::{
     collections::VecDeque,
@@ -21,9 +21,13 @@ use crate::store::Bucket;
 /// eighth of a round trip away, and only who is busy has as many checks under way at all.
 const UNDER_WAY: usize = 8;
 
-/// The most that go together. More of them would save the server little, and while it decides some,
-/// others should be on their way to it.
-const TOGETHER: usize = 16;
+/// So many go together if they are there.
+const FEW: usize = 16;
+
+/// Where twice as many wait, half of them go: the more there are in a call, the less of the server's
+/// time each takes, but while it decides some, others should be on their way to it. More than these
+/// would save it little.
+const MANY: usize = 64;
 
 /// The most that wait. A check that finds so many in line goes at once.
 const IN_LINE: usize = 1024;
@@ -76,8 +80,9 @@ impl Line {
     /// Of a call that is over: who goes in its place. `None` where nobody waits.
     pub(in super::super) fn leave(&self) -> Option<Vec<Waiting>> {
         let mut state = self.state();
-        let mut next = Vec::with_capacity(state.waiting.len().min(TOGETHER));
-        while next.len() < TOGETHER
+        let most = (state.waiting.len() / 2).clamp(FEW, MANY);
+        let mut next = Vec::with_capacity(state.waiting.len().min(most));
+        while next.len() < most
             && let Some(waiting) = state.waiting.pop_front()
         {
             // What is sent may be charged, also where nobody waits for the answer any more.
@@ -104,7 +109,7 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{iter, time::Duration};
 
     use super::*;
     use crate::{
@@ -138,12 +143,13 @@ mod tests {
     #[test]
     fn who_waits_goes_in_order_and_not_too_many_together() {
         let line = busy();
-        let most = u32::try_from(TOGETHER).expect("few");
-        let waiting: Vec<_> = (0..=most).map(|cost| join(&line, cost, SOON)).collect();
+        let waiting: Vec<_> = (0..200).map(|cost| join(&line, cost, SOON)).collect();
         assert!(waiting.iter().all(Option::is_some));
-        assert_eq!(costs(line.leave()), (0..most).collect::<Vec<_>>());
-        assert_eq!(costs(line.leave()), [most]);
-        assert!(line.leave().is_none(), "nobody waits");
+        let went: Vec<_> = iter::from_fn(|| line.leave()).collect();
+        let together: Vec<_> = went.iter().map(Vec::len).collect();
+        assert_eq!(together, [64, 64, 36, 18, 16, 2]);
+        let went: Vec<_> = went.into_iter().flatten().collect();
+        assert_eq!(costs(Some(went)), (0..200).collect::<Vec<_>>());
         assert!(join(&line, 1, SOON).is_none(), "and one place is free");
         assert!(join(&line, 1, SOON).is_some());
     }
