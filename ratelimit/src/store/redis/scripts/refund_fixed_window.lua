@@ -15,7 +15,7 @@ if stored and #stored == 12 then
 end
 if used > 0 and tonumber(ARGV[6]) >= start then
   used = math.max(0, used - tonumber(ARGV[2]))
-  store(KEYS[1], struct.pack('<dI4', start, used))
+  redis.call('SETRANGE', KEYS[1], '8', struct.pack('<I4', used))
   given = 1
 end
 return struct.pack('<ddddd', now, given, start, used, 0)

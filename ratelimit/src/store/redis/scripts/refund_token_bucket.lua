@@ -37,5 +37,5 @@ end
 if us < now then
   us, ticks = now, 0
 end
-store(KEYS[1], struct.pack('<dI2', us, ticks), lifetime(kept_after(us, capacity_us)))
+redis.call('SET', KEYS[1], struct.pack('<dI2', us, ticks), 'PX', lifetime(kept_after(us, capacity_us)))
 return struct.pack('<ddddd', now, 1, us, ticks, 0)

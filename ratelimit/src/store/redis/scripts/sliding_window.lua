@@ -45,7 +45,8 @@ local function take_from_sliding_window(key, rule, used, _, _, ring)
   local len, slots = used + taken, ring.slots
   local stamps = string.rep(struct.pack('<d', now), taken)
   local per = rule[3]
-  local life = lifetime(kept_after(now + per, per), kept_after(ring.newest + per, per))
+  local is_kept = now + per < kept_after(ring.newest + per, per)
+  local life = not is_kept and lifetime(kept_after(now + per, per))
   if len <= 64 then
     write_ring(key, ring_stamps(ring) .. stamps, len, now, life)
   elseif len > slots then

@@ -1,4 +1,4 @@
--- Begins every script: the time, and how a key is stored and how long it is kept.
+-- Begins every script: the time, and how long a key is kept.
 --
 -- ARGV[1]  the time in microseconds, or '' for the server's own
 --
@@ -12,31 +12,18 @@ if server_time then
   now = time[1] * 1000000 + time[2]
 end
 
--- The PX of a key that is to be kept until an instant; nil if it is kept until then already. It is
--- rounded up, and a millisecond more because Redis counts expiry from the millisecond that it is in.
--- Under another clock than the server's it is a day more, since the server cannot know how fast that
--- one goes.
-local function lifetime(till, kept_till)
-  if till ~= kept_till then
-    local slack = server_time and 1 or 86400000
-    return string.format('%d', math.ceil((till - now) / 1000) + slack)
-  end
+-- The PX of a key that is to be kept until an instant: rounded up, and a millisecond more because
+-- Redis counts expiry from the millisecond that it is in. Under another clock than the server's it is
+-- a day more, since the server cannot know how fast that one goes.
+local function lifetime(till)
+  local slack = server_time and 1 or 86400000
+  return string.format('%d', math.ceil((till - now) / 1000) + slack)
 end
 
 -- Until when a key is kept that says nothing any more from an instant on: longer by up to a window,
 -- and by ten seconds at the most, so that its expiry need not be put off each time that a client
--- comes.
+-- comes. To write over what is stored takes Redis half as long as to store it with an expiry.
 local function kept_after(instant, window)
   local step = math.min(window, 10000000)
   return instant - instant % step + step
-end
-
--- Stores a value for so long. Without that, it is written over one of the same length, whose expiry
--- stays, which takes Redis half the time.
-local function store(key, value, life)
-  if life then
-    redis.call('SET', key, value, 'PX', life)
-  else
-    redis.call('SETRANGE', key, '0', value)
-  end
 end

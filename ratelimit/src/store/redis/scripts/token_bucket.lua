@@ -11,13 +11,18 @@ local function is_more(us, ticks, than_us, than_ticks)
 end
 
 local function store_token_bucket(key, rule, us, ticks, kept_till)
-  store(key, struct.pack('<dI2', us, ticks), lifetime(kept_after(us, rule[3]), kept_till))
+  local value = struct.pack('<dI2', us, ticks)
+  if us < kept_till then
+    redis.call('SETRANGE', key, '0', value)
+  else
+    redis.call('SET', key, value, 'PX', lifetime(kept_after(us, rule[3])))
+  end
 end
 
 -- Returns  whether the request fits in, the state, the instant once the cost is taken, or all there
---          is, and until when the key is kept (nil if there is none)
+--          is, and until when the key is kept (0 if there is none)
 local function look_at_token_bucket(key, rule)
-  local us, ticks, kept_till = now, 0, nil
+  local us, ticks, kept_till = now, 0, 0
   local stored = redis.call('GET', key)
   if stored and #stored == 10 then
     local stored_us, stored_ticks = struct.unpack('<dI2', stored)
@@ -31,7 +36,7 @@ local function look_at_token_bucket(key, rule)
   if is_more(us, ticks, empty_us, empty_ticks) then
     -- Only because the clock stepped back: the bucket is empty, and no emptier.
     us, ticks = empty_us, empty_ticks
-    store_token_bucket(key, rule, us, ticks)
+    store_token_bucket(key, rule, us, ticks, 0)
     kept_till = kept_after(us, rule[3])
   end
 
