@@ -44,7 +44,7 @@ pub(super) struct Source<S> {
 }
 
 type ExtractIdentity<S> =
-    for<'a> fn(&'a mut Parts, &'a S) -> BoxFuture<'a, Result<Box<dyn Identity>, Response>>;
+    for<'a> fn(&'a mut Parts, &'a S) -> BoxFuture<'a, Result<Box<dyn Identity>, Box<Response>>>;
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -66,79 +66,62 @@ impl<S> Source<S> {
     pub(super) fn limits(&self) -> &'static [&'static Limit] {
         self.limits
     }
+
+    fn needs_path(&self) -> bool {
+        let mut policies = policies(self.limits);
+        policies.any(|policy| policy.key().needs_path())
+    }
 }
 
 fn extract_identity<'a, I, S>(
     parts: &'a mut Parts,
     state: &'a S,
-) -> BoxFuture<'a, Result<Box<dyn Identity>, Response>>
+) -> BoxFuture<'a, Result<Box<dyn Identity>, Box<Response>>>
 where
     I: Identity + FromRequestParts<S> + 'static,
     S: Send + Sync,
 {
     Box::pin(async {
         let identity = I::from_request_parts(parts, state).await;
-        let identity = identity.map_err(IntoResponse::into_response)?;
+        let identity = identity.map_err(|rejection| Box::new(rejection.into_response()))?;
         Ok(Box::new(identity) as Box<dyn Identity>)
     })
 }
 
+/// What was decided, or the response to a request that is turned away: in a box, so that it takes no
+/// room in what is mostly the other.
+pub(super) type Checked = Result<Arc<RateLimitStatus>, Box<Response>>;
+
 /// The decision about this request: taken by the first that asks for it, and found in the request by
-/// those after it. An error is the response to a request that is turned away.
-pub(super) async fn decide<S>(
-    parts: &mut Parts,
-    state: &S,
-    source: Source<S>,
-) -> Result<Arc<RateLimitStatus>, Response> {
+/// those after it.
+///
+/// Where others must be waited for, a box is nothing. And what is waited for would be a part of each
+/// handler's future otherwise, which the compiler has to describe again and again.
+pub(super) async fn decide<S>(parts: &mut Parts, state: &S, source: Source<S>) -> Checked {
     if let Some(status) = decided(parts, source.id) {
         return Ok(status);
     }
-    match source.identity {
-        None => check(parts, source.id, source.limits, None).await,
-        Some(extract) => {
-            let identity = extract(parts, state).await?;
-            check(parts, source.id, source.limits, identity.identify()).await
-        }
-    }
+    let identity = match source.identity {
+        Some(extract) => Some(extract(parts, state).await?),
+        None => None,
+    };
+    let identified = identity.as_ref().and_then(|identity| identity.identify());
+    let path = if source.needs_path() {
+        boxed(path_parameters(parts)).await
+    } else {
+        Vec::new()
+    };
+    let status = match check_at_once(parts, source.limits, &path, identified) {
+        Some(status) => status,
+        None => boxed(check_in_time(parts, source.limits, &path, identified)).await,
+    };
+    conclude(parts, source.id, source.limits, status)
 }
 
 fn decided(parts: &Parts, source: TypeId) -> Option<Arc<RateLimitStatus>> {
     let decided = parts.extensions.get::<Decided>()?;
     (decided.source == source).then(|| decided.status.clone())
 }
-
-async fn check(
-    parts: &mut Parts,
-    source: TypeId,
-    limits: &'static [&'static Limit],
-    identified: Option<Identified<'_>>,
-) -> Result<Arc<RateLimitStatus>, Response> {
-    let needs_path = limits.iter().any(|limit| limit.policy().key().needs_path());
-    let path = if needs_path {
-        boxed(path_parameters(parts)).await
-    } else {
-        Vec::new()
-    };
-    let status = match check_at_once(parts, limits, &path, identified) {
-        Some(status) => status,
-        // Where others must be waited for, a box is nothing. And the futures of every store would be
-        // a part of each handler's otherwise, which the compiler has to describe again and again.
-        None => boxed(check_in_time(parts, limits, &path, identified)).await,
-    };
-    match status.verdict() {
-        Verdict::Admitted => {
-            parts.extensions.insert(Decided {
-                source,
-                status: status.clone(),
-            });
-            Ok(status)
-        }
-        Verdict::Limited => Err(turn_away(limits, &status)),
-        Verdict::StoreDown => Err(StoreUnavailable.into_response()),
-    }
-}
-
-// Of what these two make, nothing has a place in the future of each handler.
 
 fn check_at_once(
     parts: &Parts,
@@ -147,7 +130,7 @@ fn check_at_once(
     identified: Option<Identified<'_>>,
 ) -> Option<Arc<RateLimitStatus>> {
     let limiter = limiter(parts);
-    let status = limiter.check_at_once(&policies(limits), caller(parts, path, identified))?;
+    let status = limiter.check_at_once(policies(limits), caller(parts, path, identified))?;
     Some(Arc::new(status.wanted(is_wanted(parts, limiter))))
 }
 
@@ -158,13 +141,14 @@ async fn check_in_time(
     identified: Option<Identified<'_>>,
 ) -> Arc<RateLimitStatus> {
     let limiter = limiter(parts);
+    let policies: SmallVec<[&Policy; 1]> = policies(limits).collect();
     let caller = caller(parts, path, identified);
-    let status = limiter.check_in_time(&policies(limits), caller).await;
+    let status = limiter.check_in_time(&policies, caller).await;
     Arc::new(status.wanted(is_wanted(parts, limiter)))
 }
 
-fn policies(limits: &[&'static Limit]) -> SmallVec<[&'static Policy; 1]> {
-    limits.iter().map(|limit| limit.policy()).collect()
+fn policies(limits: &[&'static Limit]) -> impl Iterator<Item = &'static Policy> {
+    limits.iter().map(|limit| limit.policy())
 }
 
 fn caller<'a>(
@@ -176,6 +160,25 @@ fn caller<'a>(
         .with_peer(peer(parts))
         .with_path(path)
         .with_identity(identified)
+}
+
+fn conclude(
+    parts: &mut Parts,
+    source: TypeId,
+    limits: &[&Limit],
+    status: Arc<RateLimitStatus>,
+) -> Checked {
+    match status.verdict() {
+        Verdict::Admitted => {
+            parts.extensions.insert(Decided {
+                source,
+                status: status.clone(),
+            });
+            Ok(status)
+        }
+        Verdict::Limited => Err(Box::new(turn_away(limits, &status))),
+        Verdict::StoreDown => Err(Box::new(StoreUnavailable.into_response())),
+    }
 }
 
 /// Whether somebody will look for the status in the response.
@@ -214,16 +217,31 @@ pub(super) async fn finish(
     status: &RateLimitStatus,
     mut response: Response,
 ) -> Response {
+    if limits.iter().any(|limit| limit.may_refund()) {
+        response = boxed(refund(limits, status, response)).await;
+    }
+    tell(status, &mut response);
+    response
+}
+
+async fn refund(
+    limits: &[&'static Limit],
+    status: &RateLimitStatus,
+    response: Response,
+) -> Response {
     let due: SmallVec<[&Limit; 1]> = limits
         .iter()
         .filter(|limit| limit.is_refunded(&response))
         .copied()
         .collect();
-    if !due.is_empty() {
-        let is_due = |policy: &Policy| due.iter().any(|limit| std::ptr::eq(limit.policy(), policy));
-        boxed(status.refund_where(is_due)).await;
-    }
-    // Where a handler under a layer has a limit of its own, the client hears of the tighter one.
+    let is_due = |policy: &Policy| due.iter().any(|limit| std::ptr::eq(limit.policy(), policy));
+    status.refund_where(is_due).await;
+    response
+}
+
+/// Says in a response what was decided. Where a handler under a layer has a limit of its own, the
+/// client hears of the tighter one.
+fn tell(status: &RateLimitStatus, response: &mut Response) {
     let inner = response.extensions().get::<RateLimitStatus>();
     if inner.is_none_or(|inner| status.is_tighter_than(inner)) {
         headers::write(status, response.headers_mut());
@@ -231,7 +249,6 @@ pub(super) async fn finish(
             response.extensions_mut().insert(status.clone());
         }
     }
-    response
 }
 
 fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {

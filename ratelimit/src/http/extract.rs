@@ -190,7 +190,9 @@ where
     T: FromRequestParts<S>,
 {
     let limits = source.limits();
-    let status = decide(parts, state, source).await?;
+    let status = decide(parts, state, source)
+        .await
+        .map_err(|turned_away| *turned_away)?;
     let rejection = match T::from_request_parts(parts, state).await {
         Ok(inner) => return Ok((status, inner)),
         Err(rejection) => rejection.into_response(),
@@ -209,7 +211,9 @@ where
 {
     let limits = source.limits();
     let (mut parts, body) = request.into_parts();
-    let status = decide(&mut parts, state, source).await?;
+    let status = decide(&mut parts, state, source)
+        .await
+        .map_err(|turned_away| *turned_away)?;
     let request = Request::from_parts(parts, body);
     let rejection = match T::from_request(request, state).await {
         Ok(inner) => return Ok((status, inner)),

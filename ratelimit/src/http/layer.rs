@@ -158,8 +158,8 @@ where
                     let response = inner.call(Request::from_parts(parts, body)).await?;
                     Ok(finish(P::limits(), &status, response.map(Body::new)).await)
                 }
-                Err(turned_away) if grpc::is_grpc(&parts) => Ok(grpc::answer(turned_away)),
-                Err(turned_away) => Ok(turned_away),
+                Err(turned_away) if grpc::is_grpc(&parts) => Ok(grpc::answer(*turned_away)),
+                Err(turned_away) => Ok(*turned_away),
             }
         })
     }

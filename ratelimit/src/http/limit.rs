@@ -53,6 +53,11 @@ impl Limit {
         &self.policy
     }
 
+    /// Whether it depends on a request's answer if it gets its cost back.
+    pub(super) fn may_refund(&self) -> bool {
+        self.refund_if.is_some()
+    }
+
     /// Whether a request with this answer gets its cost back.
     pub(super) fn is_refunded(&self, response: &Response) -> bool {
         self.refund_if.is_some_and(|refund_if| refund_if(response))

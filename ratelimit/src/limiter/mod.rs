@@ -167,7 +167,7 @@ impl RateLimiter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn check(&self, policy: &'static Policy, caller: Caller<'_>) -> RateLimitStatus {
-        match self.check_at_once(&[policy], caller) {
+        match self.check_at_once([policy], caller) {
             Some(status) => status,
             // Boxed, or each check in memory would carry the room for what it does not wait for.
             None => Box::pin(self.check_in_time(&[policy], caller)).await,
@@ -185,7 +185,7 @@ impl RateLimiter {
         policies: &[&'static Policy],
         caller: Caller<'_>,
     ) -> RateLimitStatus {
-        match self.check_at_once(policies, caller) {
+        match self.check_at_once(policies.iter().copied(), caller) {
             Some(status) => status,
             None => Box::pin(self.check_in_time(policies, caller)).await,
         }
@@ -195,7 +195,7 @@ impl RateLimiter {
     /// with keys whose tiers are known.
     pub(crate) fn check_at_once(
         &self,
-        policies: &[&'static Policy],
+        policies: impl IntoIterator<Item = &'static Policy>,
         caller: Caller<'_>,
     ) -> Option<RateLimitStatus> {
         let began = match &self.0.store {

@@ -105,7 +105,7 @@ mod tests {
         let limiter = RateLimiter::default();
         let (parts, ()) = Request::new(()).into_parts();
         for _ in 0..5 {
-            limiter.check_at_once(policies, Caller::new(&parts));
+            limiter.check_at_once(policies.iter().copied(), Caller::new(&parts));
         }
         limiter.totals()
     }

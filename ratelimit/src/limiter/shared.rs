@@ -1,39 +1,49 @@
 //! A value that may come to have several owners, and mostly does not.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Like an `Arc<Mutex<T>>`, but what has one owner lies within it, for which nothing is allocated.
-pub(super) struct Shared<T>(Mutex<Place<T>>);
-
-enum Place<T> {
-    Here(T),
-    Elsewhere(Arc<Mutex<T>>),
+/// Like an `Arc<Mutex<T>>`, but as long as it has one owner and is not changed, the value lies within
+/// it: nothing is allocated for it, and nothing locked.
+pub(super) struct Shared<T> {
+    first: T,
+    /// What it is now, where somebody else might see that.
+    shared: OnceLock<Arc<Mutex<T>>>,
 }
 
-impl<T> Shared<T> {
+impl<T: Clone> Shared<T> {
     pub(super) fn new(value: T) -> Self {
-        Self(Mutex::new(Place::Here(value)))
-    }
-
-    /// Does something with the value that all its owners see.
-    pub(super) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
-        match &mut *lock(&self.0) {
-            Place::Here(value) => act(value),
-            Place::Elsewhere(value) => act(&mut lock(value)),
+        Self {
+            first: value,
+            shared: OnceLock::new(),
         }
     }
+
+    /// Looks at the value.
+    pub(super) fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        match self.shared.get() {
+            Some(shared) => look(&lock(shared)),
+            None => look(&self.first),
+        }
+    }
+
+    /// Does something to the value that all its owners see.
+    pub(super) fn change<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
+        act(&mut lock(self.shared()))
+    }
+
+    fn shared(&self) -> &Arc<Mutex<T>> {
+        self.shared
+            .get_or_init(|| Arc::new(Mutex::new(self.first.clone())))
+    }
 }
 
-impl<T: Default> Clone for Shared<T> {
+impl<T: Clone> Clone for Shared<T> {
     /// Another owner of the same value.
     fn clone(&self) -> Self {
-        let mut place = lock(&self.0);
-        let shared = match &mut *place {
-            Place::Here(value) => Arc::new(Mutex::new(std::mem::take(value))),
-            Place::Elsewhere(value) => value.clone(),
-        };
-        *place = Place::Elsewhere(shared.clone());
-        Self(Mutex::new(Place::Elsewhere(shared)))
+        Self {
+            first: self.first.clone(),
+            shared: OnceLock::from(self.shared().clone()),
+        }
     }
 }
 
@@ -48,14 +58,14 @@ mod tests {
     #[test]
     fn what_one_owner_changes_the_others_see() {
         let first = Shared::new(1);
-        first.with(|value| *value += 1);
+        first.change(|value| *value += 1);
         let second = first.clone();
         let third = second.clone();
         for owner in [&first, &second, &third] {
-            owner.with(|value| *value += 1);
+            owner.change(|value| *value += 1);
         }
         drop(first);
-        assert_eq!(second.with(|value| *value), 5);
-        assert_eq!(third.with(|value| *value), 5);
+        assert_eq!(second.read(|value| *value), 5);
+        assert_eq!(third.read(|value| *value), 5);
     }
 }

@@ -66,8 +66,9 @@ impl RateLimitStatus {
     }
 
     /// The same, and whether somebody will look for it in the response.
-    pub(crate) fn wanted(self, is_wanted: bool) -> Self {
-        Self { is_wanted, ..self }
+    pub(crate) fn wanted(mut self, is_wanted: bool) -> Self {
+        self.is_wanted = is_wanted;
+        self
     }
 
     pub(crate) fn is_wanted(&self) -> bool {
@@ -75,14 +76,21 @@ impl RateLimitStatus {
     }
 
     pub(crate) fn accounts(&self) -> Accounts {
-        self.accounts.with(|accounts| accounts.clone())
+        self.accounts.read(Accounts::clone)
+    }
+
+    /// Looks at the accounts and the tightest of them.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&[Account], &Account) -> T) -> T {
+        self.accounts.read(|accounts| {
+            // There is always one.
+            let tightest = accounts.tightest().unwrap_or(&accounts[0]);
+            look(accounts, tightest)
+        })
     }
 
     /// The tightest account.
     pub(crate) fn account(&self) -> Account {
-        // There is always one.
-        self.accounts
-            .with(|accounts| *accounts.tightest().unwrap_or(&accounts[0]))
+        self.read(|_, tightest| *tightest)
     }
 
     /// Whether there is less left than another one says, so that clients should hear of this one.
@@ -182,7 +190,7 @@ impl RateLimitStatus {
             }
             let cost = self
                 .accounts
-                .with(|accounts| std::mem::take(&mut accounts[n].cost));
+                .change(|accounts| std::mem::take(&mut accounts[n].cost));
             if cost > 0 {
                 let given_back = self
                     .limiter
@@ -194,7 +202,7 @@ impl RateLimitStatus {
     }
 
     fn has_changed(&self, n: usize, decision: Option<Decision>) {
-        self.accounts.with(|accounts| {
+        self.accounts.change(|accounts| {
             let account = &mut accounts[n];
             if let (Some(now), Some(then)) = (decision, account.decision) {
                 account.decision = Some(Decision {

@@ -25,6 +25,7 @@
 //! ```
 
 mod algorithm;
+mod digits;
 mod fnv;
 mod key;
 mod lease;

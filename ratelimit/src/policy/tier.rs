@@ -1,6 +1,6 @@
 //! A named class of clients and what it may do.
 
-use super::{Algorithm, Quota, fnv, lease::Lease};
+use super::{Algorithm, Quota, digits::Digits, fnv, lease::Lease};
 
 /// A class of clients (`free`, `pro`, …) with its quota, or without any limit.
 ///
@@ -16,6 +16,7 @@ use super::{Algorithm, Quota, fnv, lease::Lease};
 pub struct Tier {
     name: &'static str,
     quota: Option<Quota>,
+    limit: Digits,
     /// By algorithm.
     leases: [Option<Lease>; 3],
     id: u64,
@@ -31,6 +32,7 @@ impl Tier {
         Self {
             name,
             quota: Some(quota),
+            limit: Digits::of(quota.limit()),
             leases: [
                 Lease::new(Algorithm::TokenBucket, &quota),
                 Lease::new(Algorithm::SlidingWindow, &quota),
@@ -45,6 +47,7 @@ impl Tier {
         Self {
             name,
             quota: None,
+            limit: Digits::of(0),
             leases: [None; 3],
             id: fnv::hash(fnv::SEED, name.as_bytes()),
         }
@@ -62,6 +65,11 @@ impl Tier {
 
     pub(crate) const fn quota_ref(&self) -> Option<&Quota> {
         self.quota.as_ref()
+    }
+
+    /// The digits of the quota's limit.
+    pub(crate) fn limit_digits(&self) -> &[u8] {
+        self.limit.as_bytes()
     }
 
     /// How its buckets are leased under an algorithm, if anything is gained by it.

@@ -18,7 +18,7 @@ use http::{
 };
 
 use self::number::number;
-use crate::limiter::{HeaderStyle, RateLimitStatus};
+use crate::limiter::{Account, HeaderStyle, RateLimitStatus};
 
 /// All headers that say something of limits: what a browser's code may only read across origins if
 /// the server names them in `Access-Control-Expose-Headers`.
@@ -41,21 +41,29 @@ pub const RATE_LIMIT_HEADERS: [HeaderName; 6] = [
 /// Says in a response's headers what was decided; nothing where there is no limit, or only one that
 /// is tried out in shadow mode.
 pub(super) fn write(status: &RateLimitStatus, headers: &mut HeaderMap) {
-    let account = status.account();
-    let (Some(bucket), Some(decision)) = (account.bucket(), account.decision) else {
+    let style = status.limiter().headers();
+    status.read(|accounts, tightest| write_accounts(style, accounts, tightest, headers));
+}
+
+fn write_accounts(
+    style: HeaderStyle,
+    accounts: &[Account],
+    tightest: &Account,
+    headers: &mut HeaderMap,
+) {
+    let (Some(_), Some(decision)) = (tightest.client, &tightest.decision) else {
         return;
     };
-    if account.policy.is_shadow() {
+    if tightest.policy.is_shadow() {
         return;
     }
-    let style = status.limiter().headers();
     if matches!(style, HeaderStyle::XRateLimit | HeaderStyle::Both) {
-        x_ratelimit::write(&bucket.quota(), &decision, headers);
+        x_ratelimit::write(tightest.tier, decision, headers);
     }
     if matches!(style, HeaderStyle::Ietf | HeaderStyle::Both) {
-        ietf::write(&status.accounts(), &account, headers);
+        ietf::write(accounts, tightest, headers);
     }
-    if account.denies() {
+    if tightest.denies() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = decision.retry_after {
             headers.insert(RETRY_AFTER, number(whole_seconds(wait)));
