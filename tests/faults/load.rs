@@ -12,6 +12,7 @@ use std::{
 
 use http::{HeaderName, HeaderValue, Request};
 use ratelimit::{Algorithm, Caller, Policy, Quota, RateLimiter, Tier};
+use ratelimit_tests::Lag;
 use tokio::task::JoinSet;
 
 /// What a client may do in a day, so that nothing to speak of is earned meanwhile.
@@ -47,6 +48,8 @@ const fn policy(name: &'static str, algorithm: Algorithm) -> Policy {
 pub(crate) struct Load {
     seen: Arc<Seen>,
     tasks: JoinSet<()>,
+    /// What the machine adds to every figure.
+    lag: Lag,
 }
 
 /// What has been seen so far.
@@ -61,8 +64,6 @@ struct Seen {
     last_degraded: AtomicU64,
     /// Microseconds.
     worst: AtomicU64,
-    /// By how many microseconds a task was resumed too late: what the machine adds to every figure.
-    worst_lag: AtomicU64,
     /// What the busy clients were admitted, by policy and client.
     admitted: Mutex<HashMap<(usize, u32), u32>>,
 }
@@ -92,15 +93,14 @@ impl Load {
             degraded: AtomicU64::new(0),
             last_degraded: AtomicU64::new(0),
             worst: AtomicU64::new(0),
-            worst_lag: AtomicU64::new(0),
             admitted: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
         for task in 0..concurrent {
             tasks.spawn(checks(limiter.clone(), seen.clone(), task, concurrent));
         }
-        tasks.spawn(lag(seen.clone()));
-        Self { seen, tasks }
+        let lag = Lag::measure();
+        Self { seen, tasks, lag }
     }
 
     /// From now on there are busy clients that nobody has seen before.
@@ -141,7 +141,7 @@ impl Load {
             admitted_first: most(true),
             admitted_later: most(false),
             worst: micros(&seen.worst),
-            worst_lag: micros(&seen.worst_lag),
+            worst_lag: self.lag.worst(),
             panics,
         }
     }
@@ -198,16 +198,6 @@ async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32, tasks: u32) {
         if is_busy && status.is_allowed() {
             *seen.admitted().entry((policy, client)).or_default() += 1;
         }
-    }
-}
-
-async fn lag(seen: Arc<Seen>) {
-    let step = Duration::from_millis(5);
-    while !seen.is_over.load(Ordering::Relaxed) {
-        let due = Instant::now() + step;
-        tokio::time::sleep(step).await;
-        seen.worst_lag
-            .fetch_max(micros(due.elapsed()), Ordering::Relaxed);
     }
 }
 

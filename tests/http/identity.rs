@@ -1,9 +1,7 @@
 //! Whose bucket it is, and on which tier.
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{
-    ForwardedHeader, RateLimitStatus, RateLimiter, RedisStore, StaticTiers, rate_limit,
-};
+use ratelimit::{ForwardedHeader, RateLimitStatus, RateLimiter, StaticTiers, rate_limit};
 use ratelimit_tests::{App, RedisServer, header};
 use redis::AsyncCommands;
 
@@ -214,13 +212,7 @@ async fn tiers_come_from_redis_unless_told_otherwise() {
         .set("api_key:k-4", "not a hash")
         .await
         .expect("set");
-    let store = || async {
-        RedisStore::connect(&server.url())
-            .await
-            .expect("a redis-server")
-    };
-
-    let limiter = RateLimiter::builder().store(store().await).build();
+    let limiter = RateLimiter::builder().store(server.store().await).build();
     let app = App::start(router(limiter.expect("nothing is wrong with it"))).await;
     let expect = |tier: &str, left: &str| (tier.to_owned(), left.to_owned());
     assert_eq!(tier_and_remaining(&app, "k-1").await, expect("pro", "599"));
@@ -241,7 +233,7 @@ async fn tiers_come_from_redis_unless_told_otherwise() {
     assert_eq!(tier_and_remaining(&app, "k-4").await, expect("free", "58"));
 
     let told_otherwise = RateLimiter::builder()
-        .store(store().await)
+        .store(server.store().await)
         .tiers(StaticTiers::new(KEYS))
         .build();
     let app = App::start(router(told_otherwise.expect("nothing is wrong with it"))).await;
@@ -257,10 +249,7 @@ async fn the_tier_of_a_key_is_asked_for_once_and_no_key_is_named_in_redis() {
         .hset("api_key:s3cret", "tier", "pro")
         .await
         .expect("set");
-    let store = RedisStore::connect(&server.url())
-        .await
-        .expect("a redis-server");
-    let limiter = RateLimiter::builder().store(store).build();
+    let limiter = RateLimiter::builder().store(server.store().await).build();
     let app = App::start(router(limiter.expect("nothing is wrong with it"))).await;
     for _ in 0..50 {
         assert_eq!(tier_and_remaining(&app, "s3cret").await.0, "pro");

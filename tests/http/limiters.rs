@@ -119,7 +119,7 @@ fn two_policies_of_one_name_are_an_error_that_says_where_they_are() {
 
 #[tokio::test]
 async fn a_wrong_setting_of_redis_is_an_error_that_names_it() {
-    let builder = || RedisStore::builder(RedisServer::shared().url());
+    let builder = || RedisServer::shared().builder();
     let cases = [
         (builder().connections(0), "connections"),
         (builder().timeout(Duration::ZERO), "timeout"),

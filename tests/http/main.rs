@@ -10,7 +10,9 @@ mod options;
 mod outage;
 mod shapes;
 
-use ratelimit::{Builder, ManualClock, MemoryStore, RateLimiter, RedisStore, StaticTiers};
+use std::time::Duration;
+
+use ratelimit::{Builder, ManualClock, MemoryStore, RateLimiter, StaticTiers};
 use ratelimit_tests::RedisServer;
 
 /// The API keys that the tests' limiters know.
@@ -40,7 +42,8 @@ async fn limiters_with(
     let memory = MemoryStore::new().with_clock(clock.clone());
     let memory = build(RateLimiter::builder().store(memory));
     let redis_clock = ManualClock::new();
-    let store = RedisStore::builder(RedisServer::shared().url())
+    let store = RedisServer::shared()
+        .builder()
         .prefix(format!("{test}:"))
         .clock(redis_clock.clone())
         .connect()
@@ -50,9 +53,18 @@ async fn limiters_with(
     [(memory, clock), (redis, redis_clock)]
 }
 
-/// A limiter on a server of the test's own, as an application has it.
+/// A limiter on a server of the test's own, which waits for its answers.
 async fn limiter_on(server: &RedisServer) -> RateLimiter {
-    let store = RedisStore::connect(&server.url()).await;
+    let builder = RateLimiter::builder().store(server.store().await);
+    builder.build().expect("nothing is wrong with it")
+}
+
+/// How long an application waits for Redis if it does not say otherwise.
+const USUAL_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The same, which waits no longer than an application's does.
+async fn impatient_limiter_on(server: &RedisServer) -> RateLimiter {
+    let store = server.builder().timeout(USUAL_TIMEOUT).connect().await;
     let builder = RateLimiter::builder().store(store.expect("a redis-server"));
     builder.build().expect("nothing is wrong with it")
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{ManualClock, MemoryStore, RateLimiter, RedisStore, StaticTiers, rate_limit};
+use ratelimit::{ManualClock, MemoryStore, RateLimiter, StaticTiers, rate_limit};
 use ratelimit_tests::{App, RedisServer};
 use tracing::subscriber::DefaultGuard;
 
@@ -161,9 +161,7 @@ async fn a_complete_set_up_says_nothing() {
 async fn a_redis_that_keeps_nothing_on_disk_is_said_once() {
     let (log, _guard) = Log::begin();
     let server = RedisServer::start();
-    RedisStore::connect(&server.url())
-        .await
-        .expect("a redis-server");
+    server.store().await;
     let [line] = &*log.lines() else {
         panic!("{:?}", log.lines());
     };
@@ -178,9 +176,7 @@ async fn a_redis_that_keeps_nothing_on_disk_is_said_once() {
         .query_async(&mut server.connection().await)
         .await
         .expect("it is set");
-    RedisStore::connect(&server.url())
-        .await
-        .expect("a redis-server");
+    server.store().await;
     assert_eq!(log.lines().len(), 1, "{:?}", log.lines());
 }
 

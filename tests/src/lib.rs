@@ -2,8 +2,9 @@
 //! made at run time.
 
 mod app;
-mod eventually;
 mod guarded;
+mod lag;
+mod patience;
 mod policies;
 mod proxy;
 mod random;
@@ -13,8 +14,9 @@ mod sentinel;
 
 pub use self::{
     app::{App, header},
-    eventually::eventually,
     guarded::Guarded,
+    lag::Lag,
+    patience::{eventually, patient},
     policies::{ALGORITHMS, bucket, one_bucket, policy},
     proxy::{Proxy, Trouble},
     random::Random,

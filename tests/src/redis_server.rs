@@ -3,7 +3,9 @@
 
 use std::{net::TcpListener, sync::OnceLock};
 
-use crate::guarded::Guarded;
+use ratelimit::{RedisStore, RedisStoreBuilder};
+
+use crate::{guarded::Guarded, patience::patient};
 
 /// A running redis-server. It ends with this value or with the process, however that ends.
 #[derive(Debug)]
@@ -133,6 +135,21 @@ impl RedisServer {
             Some(password) => format!("redis://:{password}@127.0.0.1:{}", self.port),
             None => format!("redis://127.0.0.1:{}", self.port),
         }
+    }
+
+    /// A store on it, which waits for its answers.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be connected to.
+    pub async fn store(&self) -> RedisStore {
+        let store = self.builder().connect().await;
+        store.expect("it accepts connections")
+    }
+
+    /// What makes such a store with more settings.
+    pub fn builder(&self) -> RedisStoreBuilder {
+        patient(RedisStore::builder(self.url()))
     }
 
     /// A plain connection to it, which waits for answers for as long as they take.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use ratelimit::{
-    Algorithm, Bucket, Charge, Decision, ManualClock, MemoryStore, Quota, RedisStore, Store,
-    algorithm::State,
+    Algorithm, Bucket, Charge, Decision, ManualClock, MemoryStore, Quota, Store, algorithm::State,
 };
 use ratelimit_tests::{ALGORITHMS, Random, RedisServer, bucket, policy};
 
@@ -70,10 +69,10 @@ async fn every_store_decides_alike() {
 async fn compare(algorithm: Algorithm, quota: Quota, seed: u64) -> (usize, usize) {
     let clock = ManualClock::at(Duration::from_secs(1_764_000_000));
     let memory = MemoryStore::new().with_clock(clock.clone());
-    let redis = RedisStore::builder(RedisServer::shared().url())
+    let redis = RedisServer::shared()
+        .builder()
         .prefix(format!("differential:{}:{seed}:", algorithm.name()))
         .clock(clock.clone())
-        .timeout(Duration::from_secs(10))
         .connections(1)
         .connect()
         .await
@@ -126,10 +125,10 @@ async fn compare(algorithm: Algorithm, quota: Quota, seed: u64) -> (usize, usize
 async fn every_store_takes_from_all_buckets_or_from_none() {
     let clock = ManualClock::at(Duration::from_secs(1_764_000_000));
     let memory = MemoryStore::new().with_clock(clock.clone());
-    let redis = RedisStore::builder(RedisServer::shared().url())
+    let redis = RedisServer::shared()
+        .builder()
         .prefix("all_or_none:")
         .clock(clock.clone())
-        .timeout(Duration::from_secs(10))
         .connect()
         .await
         .expect("a redis-server");

@@ -18,18 +18,17 @@ const LONG: Duration = Duration::from_secs(300 * 86_400);
 
 /// What another process would have: a store with slices of its own.
 async fn store(server: &RedisServer) -> RedisStore {
-    let builder = RedisStore::builder(server.url()).leases();
-    // For a machine on which much else goes on.
-    let store = builder.timeout(Duration::from_secs(10)).connect().await;
+    let builder = server.builder().leases();
+    let store = builder.connect().await;
     store.expect("a redis-server")
 }
 
 /// The same in which no time passes, so that no slice ends. Its clones have the same slices, and
 /// another of it has its own.
 async fn still(server: &RedisServer, clock: &ManualClock) -> RedisStore {
-    let builder = RedisStore::builder(server.url()).leases();
+    let builder = server.builder().leases();
     let builder = builder.clock(clock.clone());
-    let store = builder.timeout(Duration::from_secs(10)).connect().await;
+    let store = builder.connect().await;
     store.expect("a redis-server")
 }
 
@@ -335,7 +334,7 @@ async fn a_slice_that_does_not_come_keeps_nobody_waiting() {
         policy("gone", Algorithm::TokenBucket, Quota::new(60_000, LONG)),
         1,
     );
-    let builder = RedisStore::builder(server.url()).leases();
+    let builder = server.builder().leases();
     let store = builder.timeout(Duration::from_millis(300)).connect().await;
     let store = store.expect("a redis-server");
     assert_eq!(hammer(&store, bucket, 8, 200).await, 1_600);
@@ -369,7 +368,7 @@ fn says(lease: fn(Policy) -> Policy, algorithm: Algorithm) -> &'static Policy {
 async fn a_policy_says_itself_whether_it_is_leased() {
     let server = RedisServer::start();
     let lax = store(&server).await;
-    let strict = RedisStore::connect(&server.url()).await.expect("a store");
+    let strict = server.store().await;
     for (n, algorithm) in (1..).zip(ALGORITHMS) {
         for (store, lease, is_leased) in [
             (&strict, Policy::with_lease as fn(Policy) -> Policy, true),

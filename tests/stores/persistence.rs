@@ -2,7 +2,7 @@
 
 use std::{env, fs, process};
 
-use ratelimit::{Quota, RedisStore, Store};
+use ratelimit::{Quota, Store};
 use ratelimit_tests::{ALGORITHMS, RedisServer, bucket, policy};
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn limits_survive_a_server_that_is_killed_and_started_again() {
 
     let server = RedisServer::start_with(&[], &arguments);
     let port = server.port();
-    let store = RedisStore::connect(&server.url()).await.expect("a server");
+    let store = server.store().await;
     let buckets = ALGORITHMS.map(|algorithm| {
         let policy = policy("through a crash", algorithm, Quota::per_hour(5));
         bucket(policy, 1)
@@ -34,7 +34,7 @@ async fn limits_survive_a_server_that_is_killed_and_started_again() {
     drop((store, server));
 
     let server = RedisServer::start_on_with(port, &arguments).expect("the port is still free");
-    let store = RedisStore::connect(&server.url()).await.expect("a server");
+    let store = server.store().await;
     for bucket in &buckets {
         let remaining = store.check(bucket, 0).await.expect("a look").remaining;
         assert_eq!(remaining, 1, "{bucket}");

@@ -8,7 +8,8 @@ use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
 
 async fn store(prefix: &str) -> (RedisStore, MultiplexedConnection) {
     let server = RedisServer::shared();
-    let store = RedisStore::builder(server.url())
+    let store = server
+        .builder()
         .prefix(prefix)
         .connect()
         .await
@@ -55,7 +56,8 @@ async fn a_log_of_600_entries_takes_8_kb_at_the_most() {
 async fn a_ring_that_goes_round_and_grows_keeps_its_order() {
     let mut connection = RedisServer::shared().connection().await;
     let clock = ManualClock::new();
-    let store = RedisStore::builder(RedisServer::shared().url())
+    let store = RedisServer::shared()
+        .builder()
         .prefix("ring:")
         .clock(clock.clone())
         .connect()
@@ -190,9 +192,7 @@ async fn a_bucket_is_named_after_its_client_without_the_key() {
 #[tokio::test]
 async fn a_server_that_has_lost_the_scripts_is_given_them_again() {
     let server = RedisServer::start();
-    let store = RedisStore::connect(&server.url())
-        .await
-        .expect("a redis-server");
+    let store = server.store().await;
     let mut connection = server.connection().await;
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("flushed", algorithm, Quota::per_minute(2)), 1);
@@ -211,9 +211,7 @@ async fn a_server_that_has_lost_the_scripts_is_given_them_again() {
 #[tokio::test]
 async fn a_check_is_one_round_trip() {
     let server = RedisServer::start();
-    let store = RedisStore::connect(&server.url())
-        .await
-        .expect("a redis-server");
+    let store = server.store().await;
     let mut connection = server.connection().await;
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("counted", algorithm, Quota::per_minute(50)), 1);

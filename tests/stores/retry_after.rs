@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ratelimit::{ManualClock, MemoryStore, Quota, RedisStore, Store};
+use ratelimit::{ManualClock, MemoryStore, Quota, Store};
 use ratelimit_tests::{ALGORITHMS, RedisServer, bucket, policy};
 
 #[tokio::test]
@@ -15,7 +15,8 @@ async fn memory_is_honest() {
 #[tokio::test]
 async fn redis_is_honest() {
     let clock = ManualClock::new();
-    let store = RedisStore::builder(RedisServer::shared().url())
+    let store = RedisServer::shared()
+        .builder()
         .prefix("retry_after:")
         .clock(clock.clone())
         .connect()

@@ -8,9 +8,9 @@ use ratelimit::{
     BuildError, Builder, BypassError, ForwardedHeader, RateLimitStatus, RateLimiter, RedisStore,
     Totals, rate_limit,
 };
-use ratelimit_tests::{App, RedisServer, eventually, header};
+use ratelimit_tests::{App, RedisServer, eventually, header, patient};
 
-use super::super::{limiter_on, limiters, limiters_with};
+use super::super::{impatient_limiter_on, limiter_on, limiters, limiters_with};
 
 const OLD: &str = "an-old-secret-of-32-bytes-or-more";
 const NEW: &str = "a-new-secret-of-32-bytes-or-more!";
@@ -138,7 +138,8 @@ async fn redis_ends_it_though_the_process_that_began_it_is_gone() {
 #[tokio::test]
 async fn during_an_outage_it_is_on_here_and_the_others_are_told_afterwards() {
     let mut server = RedisServer::start();
-    let (one, other) = (limiter_on(&server).await, limiter_on(&server).await);
+    let one = impatient_limiter_on(&server).await;
+    let other = limiter_on(&server).await;
     server.stop();
     eventually("an outage", async || {
         one.store_health().is_some_and(|health| !health.is_up)
@@ -268,7 +269,8 @@ async fn a_server_that_permits_no_more_than_checks_keeps_limits_all_the_same() {
         .await
         .expect("rules that the server understands");
     let url = format!("redis://web:S3CRET@127.0.0.1:{}", server.port());
-    let store = RedisStore::connect(&url).await.expect("connected");
+    let store = patient(RedisStore::builder(&url)).connect().await;
+    let store = store.expect("connected");
     let limiter = RateLimiter::builder().store(store).build().expect("built");
     let app = start(&limiter).await;
     while app.status("/").await != 429 {}

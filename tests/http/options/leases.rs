@@ -71,7 +71,7 @@ async fn redis_is_asked_a_few_times_where_much_comes() {
         .await
         .expect("written");
     // In it no time passes, so that no slice ends before it is spent.
-    let builder = RedisStore::builder(server.url()).clock(ManualClock::new());
+    let builder = server.builder().clock(ManualClock::new());
     let limiter = limiter(builder.connect().await.expect("a store"));
     let app = App::start(router(limiter.clone())).await;
     let before = server.calls("evalsha").await;
@@ -100,7 +100,7 @@ async fn redis_is_asked_a_few_times_where_much_comes() {
 #[tokio::test]
 async fn a_store_says_it_for_all_that_do_not_say_otherwise() {
     let server = RedisServer::start();
-    let store = RedisStore::builder(server.url()).leases().connect().await;
+    let store = server.builder().leases().connect().await;
     let app = App::start(router(limiter(store.expect("a store")))).await;
     for (path, is_leased) in [("/store", true), ("/strict", false)] {
         let before = server.calls("evalsha").await;

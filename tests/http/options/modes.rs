@@ -12,8 +12,8 @@ use axum::{
     routing::get as route,
 };
 use ratelimit::{
-    ApiKey, KnownKey, OnStoreError, RateLimitExceeded, RateLimiter, RedisStore, ResolveError,
-    TierResolver, rate_limit,
+    ApiKey, KnownKey, OnStoreError, RateLimitExceeded, RateLimiter, ResolveError, TierResolver,
+    rate_limit,
 };
 use ratelimit_tests::{App, RedisServer, header};
 use serde_json::{Value, json};
@@ -173,9 +173,8 @@ async fn while_redis_is_gone_each_limit_does_what_it_says() {
     ];
     for (mode, expected) in modes {
         let server = RedisServer::start();
-        let store = RedisStore::connect(&server.url()).await;
         let limiter = RateLimiter::builder()
-            .store(store.expect("a redis-server"))
+            .store(server.store().await)
             .on_store_error(mode)
             .build()
             .expect("nothing is wrong with it");

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use axum::{Extension, Router, routing::get as route};
 use futures_util::FutureExt;
 use ratelimit::{
-    Caller, ManualClock, MemoryStore, Policy, PolicySource, RateLimiter, RedisStore, policy,
-    rate_limit,
+    Caller, ManualClock, MemoryStore, Policy, PolicySource, RateLimiter, policy, rate_limit,
 };
 use ratelimit_tests::{App, RedisServer};
 
@@ -33,10 +32,9 @@ fn router(limiter: RateLimiter) -> Router {
 
 #[tokio::test]
 async fn a_request_is_held_until_it_is_admitted() {
-    let redis = RedisStore::connect(&RedisServer::shared().url()).await;
     let builders = [
         RateLimiter::builder(),
-        RateLimiter::builder().store(redis.expect("a redis-server")),
+        RateLimiter::builder().store(RedisServer::shared().store().await),
     ];
     for builder in builders {
         let app = App::start(router(builder.build().expect("nothing is wrong with it"))).await;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use ratelimit::{Algorithm, Bucket, Quota, RateLimiter, RedisStore, Store};
-use ratelimit_tests::{ALGORITHMS, bucket, policy};
+use ratelimit_tests::{ALGORITHMS, bucket, patient, policy};
 
 const TASKS: usize = 8;
 
@@ -28,8 +28,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let quota = Quota::try_new(limit.parse()?, Duration::from_millis(millis.parse()?))?;
     let bucket = bucket(policy("hammered", algorithm, quota), 1);
     let builder = RedisStore::builder(url).leases();
-    // For a machine on which much else goes on.
-    let store = builder.timeout(Duration::from_secs(10)).connect().await?;
+    let store = patient(builder).connect().await?;
     let limiter = RateLimiter::builder().store(store.clone()).build()?;
     let tasks: Vec<_> = (0..TASKS)
         .map(|_| tokio::spawn(hammer(store.clone(), bucket)))

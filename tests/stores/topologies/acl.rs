@@ -1,7 +1,7 @@
 //! The smallest user that a store needs: README.md gives its rules.
 
 use ratelimit::RedisStore;
-use ratelimit_tests::RedisServer;
+use ratelimit_tests::{RedisServer, patient};
 use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
 
 use super::everything;
@@ -35,10 +35,7 @@ async fn suffice(server: &RedisServer) -> bool {
         .await
         .expect("flushed");
     let url = format!("redis://web:S3CRET@127.0.0.1:{}", server.port());
-    match everything::patient(RedisStore::builder(url))
-        .connect()
-        .await
-    {
+    match patient(RedisStore::builder(url)).connect().await {
         Ok(store) => tokio::spawn(everything::works(store)).await.is_ok(),
         Err(error) => {
             assert!(error.to_string().contains("NoPerm"), "{error}");

@@ -11,7 +11,9 @@ use std::{
 
 use axum::{Extension, Router, routing::get};
 use ratelimit::{Algorithm, Charge, Quota, RateLimiter, RedisStore, Store, rate_limit};
-use ratelimit_tests::{ALGORITHMS, App, RedisCluster, RedisServer, bucket, one_bucket, policy};
+use ratelimit_tests::{
+    ALGORITHMS, App, RedisCluster, RedisServer, bucket, one_bucket, patient, policy,
+};
 use redis::{AsyncCommands, cmd};
 
 use super::{acl, everything};
@@ -26,17 +28,14 @@ async fn connected_as_web(cluster: &RedisCluster) -> RedisStore {
     }
     let urls = cluster.servers().iter().map(RedisServer::url);
     let urls = urls.map(|url| url.replace("redis://", "redis://web:S3CRET@"));
-    let builder = everything::patient(RedisStore::cluster(urls));
+    let builder = patient(RedisStore::cluster(urls));
     builder.connect().await.expect("a cluster")
 }
 
 /// All servers but the first are learned from it.
 async fn connected(cluster: &RedisCluster) -> RedisStore {
     let builder = RedisStore::cluster([cluster.servers()[0].url()]);
-    everything::patient(builder)
-        .connect()
-        .await
-        .expect("a cluster")
+    patient(builder).connect().await.expect("a cluster")
 }
 
 #[tokio::test]

@@ -4,20 +4,12 @@ use std::time::Duration;
 
 use axum::{Extension, Router, routing::get};
 use ratelimit::{
-    Algorithm, Bucket, Charge, Decision, Quota, RateLimiter, RedisStore, RedisStoreBuilder, Store,
-    rate_limit,
+    Algorithm, Bucket, Charge, Decision, Quota, RateLimiter, RedisStore, Store, rate_limit,
 };
 use ratelimit_tests::{ALGORITHMS, App, bucket, eventually, header, policy};
 
 #[rate_limit(tier_header = "X-API-Key", free = 60, pro = 600, name = "topologies")]
 async fn tiered() {}
-
-/// A store that waits for a machine on which much else goes on.
-pub(super) fn patient(builder: RedisStoreBuilder) -> RedisStoreBuilder {
-    builder
-        .timeout(Duration::from_secs(10))
-        .connect_timeout(Duration::from_secs(10))
-}
 
 /// Checks, charges, refunds and resets with every algorithm, checks several buckets at once, and has
 /// the tier of an API key set and looked up. It can be done once with each Redis.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ratelimit::{Quota, RedisStore, RedisStoreBuilder, Store};
-use ratelimit_tests::{ALGORITHMS, RedisServer, Sentinel, bucket, policy};
+use ratelimit_tests::{ALGORITHMS, RedisServer, Sentinel, bucket, patient, policy};
 
 use super::everything;
 
@@ -16,7 +16,7 @@ fn store(sentinel: &Sentinel, master: &str) -> RedisStoreBuilder {
 async fn the_replica_is_used_when_it_has_become_the_master() {
     let (sentinel, master, replica) = Sentinel::start().await;
     let name = format!("redis://:{}@mymaster/3", Sentinel::PASSWORD);
-    let connected = everything::patient(store(&sentinel, &name)).connect().await;
+    let connected = patient(store(&sentinel, &name)).connect().await;
     let redis = connected.expect("a master");
     everything::works(redis.clone()).await;
 

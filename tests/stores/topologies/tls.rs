@@ -1,7 +1,7 @@
 //! Encrypted connections, to a server whose certificate a private authority has signed.
 
 use ratelimit::{RedisStore, RedisStoreBuilder};
-use ratelimit_tests::RedisServer;
+use ratelimit_tests::{RedisServer, patient};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::everything;
@@ -71,7 +71,7 @@ async fn error(builder: RedisStoreBuilder) -> String {
 async fn a_private_authority_is_trusted_if_it_is_given_and_no_other() {
     let ours = Authority::new("ours");
     let server = ours.server(false);
-    let connected = everything::patient(store(&server))
+    let connected = patient(store(&server))
         .root_certificates(ours.pem())
         .connect()
         .await;
@@ -105,7 +105,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     assert!(refused.contains("CertificateRequired"), "{refused}");
 
     let (certificate, key) = ours.sign("web");
-    let connected = everything::patient(store(&server))
+    let connected = patient(store(&server))
         .root_certificates(ours.pem())
         .client_certificate(certificate, key)
         .connect()

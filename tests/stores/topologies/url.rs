@@ -1,7 +1,7 @@
 //! What a URL can say: socket, database, user and password. And what is said of one that is wrong.
 
 use ratelimit::RedisStore;
-use ratelimit_tests::RedisServer;
+use ratelimit_tests::{RedisServer, patient};
 use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
 
 use super::everything;
@@ -31,7 +31,7 @@ async fn works_in(server: &RedisServer, url: &str, database: u8) {
         .await
         .expect("there are 16");
     let builder = RedisStore::builder(url).prefix("shop:limits:");
-    let store = everything::patient(builder).connect().await;
+    let store = patient(builder).connect().await;
     everything::works(store.expect("connected")).await;
     let keys: Vec<String> = connection.keys("*").await.expect("the names of keys");
     assert!(keys.len() > 3, "{keys:?}");

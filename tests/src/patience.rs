@@ -1,9 +1,16 @@
-//! Waiting for what comes about by itself.
+//! Waiting, on a machine on which much else goes on.
 
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes that is waited for here, on a machine on which much else goes on.
+use ratelimit::RedisStoreBuilder;
+
+/// Longer than anything takes that is waited for here.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A store that waits for its answers: for tests of anything but how long it waits.
+pub fn patient(builder: RedisStoreBuilder) -> RedisStoreBuilder {
+    builder.timeout(PATIENCE).connect_timeout(PATIENCE)
+}
 
 /// Waits until it is so.
 ///
