@@ -1,7 +1,7 @@
 //! The load that runs while something goes wrong: what was admitted, by whom, and how long it took.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -22,7 +22,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Clients that use up their limits and go on asking, of those that come first and of those that
 /// come later; all others ask once.
-const BUSY: u32 = 4;
+const BUSY: u32 = 2;
+
+/// A slice is over by then, and what is left of it back.
+const LIFE: Duration = Duration::from_millis(1_200);
 
 /// Between two checks of a task.
 const PACE: Duration = Duration::from_millis(4);
@@ -34,10 +37,13 @@ static TIERS: [Tier; 2] = [
     Tier::new("pro", Quota::new(100_000, DAY)),
 ];
 
-static POLICIES: [Policy; 3] = [
+static POLICIES: [Policy; 6] = [
     policy("tokens", Algorithm::TokenBucket),
     policy("sliding", Algorithm::SlidingWindow),
     policy("fixed", Algorithm::FixedWindow),
+    policy("leased tokens", Algorithm::TokenBucket).with_lease(),
+    policy("leased sliding", Algorithm::SlidingWindow).with_lease(),
+    policy("leased fixed", Algorithm::FixedWindow).with_lease(),
 ];
 
 const fn policy(name: &'static str, algorithm: Algorithm) -> Policy {
@@ -66,6 +72,10 @@ struct Seen {
     worst: AtomicU64,
     /// What the busy clients were admitted, by policy and client.
     admitted: Mutex<HashMap<(usize, u32), u32>>,
+    /// Microseconds from the beginning to when one of them last was.
+    last_admitted: AtomicU64,
+    /// Those that were turned away.
+    turned_away: Mutex<HashSet<(usize, u32)>>,
 }
 
 /// What there was to see.
@@ -94,6 +104,8 @@ impl Load {
             last_degraded: AtomicU64::new(0),
             worst: AtomicU64::new(0),
             admitted: Mutex::default(),
+            last_admitted: AtomicU64::new(0),
+            turned_away: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
         for task in 0..concurrent {
@@ -108,11 +120,12 @@ impl Load {
         self.seen.has_more.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the busy clients that came first have used up their limits.
+    /// Whether the busy clients that came first have used up their limits: each has been turned away,
+    /// and what was leased then has been spent or has gone back.
     pub(crate) fn is_used_up(&self) -> bool {
-        let admitted = self.seen.admitted();
-        let used_up = admitted.values().filter(|&&admitted| admitted >= LIMIT);
-        used_up.count() == POLICIES.len() * BUSY as usize
+        let last = Duration::from_micros(self.seen.last_admitted.load(Ordering::Relaxed));
+        let is_over = self.seen.begin.elapsed().saturating_sub(last) > LIFE;
+        is_over && lock(&self.seen.turned_away).len() == POLICIES.len() * BUSY as usize
     }
 
     /// When a check was last decided without Redis.
@@ -127,7 +140,7 @@ impl Load {
             panics += usize::from(ended.is_err());
         }
         let seen = &self.seen;
-        let admitted = seen.admitted();
+        let admitted = lock(&seen.admitted);
         let most = |is_first: bool| {
             let of_them = admitted
                 .iter()
@@ -147,10 +160,8 @@ impl Load {
     }
 }
 
-impl Seen {
-    fn admitted(&self) -> MutexGuard<'_, HashMap<(usize, u32), u32>> {
-        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32, tasks: u32) {
@@ -158,7 +169,6 @@ async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32, tasks: u32) {
     while !seen.is_over.load(Ordering::Relaxed) {
         tokio::time::sleep(PACE).await;
         n += 1;
-        let policy = n as usize % POLICIES.len();
         let is_busy = n.is_multiple_of(2);
         let busy = if seen.has_more.load(Ordering::Relaxed) {
             2 * BUSY
@@ -170,6 +180,8 @@ async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32, tasks: u32) {
         } else {
             n * tasks + task + 2 * BUSY
         };
+        // Each client under each policy.
+        let policy = (n / 2 / busy) as usize % POLICIES.len();
         let mut request = Request::new(());
         // A few have an API key: one that is on a tier, and ones that nobody knows.
         let key = match n % 8 {
@@ -196,7 +208,11 @@ async fn checks(limiter: RateLimiter, seen: Arc<Seen>, task: u32, tasks: u32) {
             seen.last_degraded.fetch_max(at, Ordering::Relaxed);
         }
         if is_busy && status.is_allowed() {
-            *seen.admitted().entry((policy, client)).or_default() += 1;
+            *lock(&seen.admitted).entry((policy, client)).or_default() += 1;
+            let at = micros(seen.begin.elapsed());
+            seen.last_admitted.fetch_max(at, Ordering::Relaxed);
+        } else if is_busy {
+            lock(&seen.turned_away).insert((policy, client));
         }
     }
 }

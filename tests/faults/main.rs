@@ -209,8 +209,7 @@ struct Outcome {
 async fn outcome(fault: &Fault) -> Outcome {
     let mut scene = Scene::set(fault.way, fault.steps).await;
     let load = Load::start(&scene.limiter, fault.way.concurrent());
-    sleep(Duration::from_secs(1)).await;
-    let used_up = until(Duration::from_secs(5), async || load.is_used_up());
+    let used_up = until(Duration::from_secs(10), async || load.is_used_up());
     assert!(used_up.await, "the load is too small");
     let (clients, to_come) = match fault.way {
         Way::NotYet => (0, CONNECTIONS),
