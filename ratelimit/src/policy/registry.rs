@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, fmt};
 
-use super::Policy;
+use super::{Algorithm, Policy};
 
 /// A limited handler, or a policy declared with `policy!`: where it is, and what limits it.
 ///
 /// Its `Display` is a line for people:
-/// `my_app::search at src/main.rs:59 (token_bucket, free 60 per 60s, pro 600 per 60s)`.
+/// `my_app::search at src/main.rs:59 (token_bucket, free 60 per 60s and 20 at once, pro 600 per 60s)`.
 #[derive(Debug)]
 pub struct PolicyEntry {
     name: &'static str,
@@ -72,20 +72,36 @@ impl fmt::Display for PolicyEntry {
             if policy.name() != self.name {
                 write!(f, "{}: ", policy.name())?;
             }
-            f.write_str(policy.algorithm().name())?;
-            for tier in policy.tiers() {
-                match tier.quota() {
-                    Some(quota) => {
-                        let (limit, per) = (quota.limit(), quota.per());
-                        write!(f, ", {} {limit} per {per:?}", tier.name())?;
-                    }
-                    None => write!(f, ", {} unlimited", tier.name())?,
-                }
-            }
+            write_policy(policy, f)?;
             f.write_str(")")?;
         }
         Ok(())
     }
+}
+
+fn write_policy(policy: &Policy, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let has_burst = policy.algorithm() == Algorithm::TokenBucket;
+    f.write_str(policy.algorithm().name())?;
+    for tier in policy.tiers() {
+        let Some(quota) = tier.quota() else {
+            write!(f, ", {} unlimited", tier.name())?;
+            continue;
+        };
+        let (limit, per, burst) = (quota.limit(), quota.per(), quota.burst());
+        write!(f, ", {} {limit} per {per:?}", tier.name())?;
+        if has_burst && burst != limit {
+            write!(f, " and {burst} at once")?;
+        }
+    }
+    match policy.is_leased() {
+        Some(true) => f.write_str(", leased")?,
+        Some(false) => f.write_str(", strict")?,
+        None => {}
+    }
+    if policy.is_shadow() {
+        f.write_str(", in shadow mode")?;
+    }
+    Ok(())
 }
 
 /// All limited handlers and all policies declared with `policy!`, in the order of their files and
@@ -120,4 +136,37 @@ pub(crate) fn namesakes() -> Option<(&'static str, &'static PolicyEntry, &'stati
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Quota, Tier};
+
+    #[test]
+    fn its_line_says_what_is_in_force() {
+        static SEARCH: Policy = Policy::new(
+            "search",
+            Algorithm::TokenBucket,
+            &[
+                Tier::new("free", Quota::per_minute(60).with_burst(20)),
+                Tier::new("pro", Quota::per_minute(600)),
+                Tier::unlimited("internal"),
+            ],
+        )
+        .with_lease();
+        static DAILY: Policy = Policy::new(
+            "daily",
+            Algorithm::FixedWindow,
+            &[Tier::new("default", Quota::per_hour(5))],
+        )
+        .with_shadow();
+        let entry = PolicyEntry::new("search", "src/main.rs", 59, 1, || vec![&SEARCH, &DAILY]);
+        assert_eq!(
+            entry.to_string(),
+            "search at src/main.rs:59 \
+             (token_bucket, free 60 per 60s and 20 at once, pro 600 per 60s, internal unlimited, leased) \
+             (daily: fixed_window, default 5 per 3600s, in shadow mode)"
+        );
+    }
 }
