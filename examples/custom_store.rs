@@ -97,12 +97,11 @@ fn state<'a>(states: &'a mut HashMap<Bucket, State>, bucket: &Bucket, now: u64) 
 /// Forgets what has expired or, where nothing has, the one that does so first: its client gains the
 /// least. It looks at all of them, which a larger store would not; see how `MemoryStore` does it.
 fn make_room(states: &mut HashMap<Bucket, State>, now: u64) {
-    let expiry = |bucket: &Bucket, state: &State| state.expires_at_micros(&bucket.quota());
-    states.retain(|bucket, state| expiry(bucket, state) > now);
+    states.retain(|_, state| state.expires_at_micros() > now);
     if states.len() >= CAPACITY {
         let first = states
             .iter()
-            .min_by_key(|(bucket, state)| expiry(bucket, state));
+            .min_by_key(|(_, state)| state.expires_at_micros());
         if let Some(first) = first.map(|(bucket, _)| *bucket) {
             states.remove(&first);
         }

@@ -1,4 +1,4 @@
-//! The fixed window: a count, and the instant at which it began.
+//! The fixed window: a count, and the instant at which it ends.
 //!
 //! A window opens at the client's first request, not on the clock's minute. Otherwise everybody
 //! that was turned away would come back in the same instant.
@@ -14,38 +14,43 @@ use crate::policy::Quota;
 #[repr(Rust, packed(4))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
-    pub(crate) start: u64,
-    pub(crate) used: u32,
+    closes_at: u64,
+    used: u32,
 }
 
 impl State {
-    pub(super) fn expires_at(self, quota: &Quota) -> u64 {
-        if self.used == 0 {
-            0
-        } else {
-            self.start.saturating_add(quota.per_micros())
+    /// A window that was opened at `start`, with so much used.
+    pub(crate) fn opened(start: u64, used: u32, quota: &Quota) -> Self {
+        Self {
+            closes_at: start.saturating_add(quota.per_micros()),
+            used,
         }
+    }
+
+    pub(super) fn expires_at(self) -> u64 {
+        if self.used == 0 { 0 } else { self.closes_at }
     }
 }
 
 /// Decides about a request, and takes its cost if it is allowed.
 pub(crate) fn check(state: State, quota: &Quota, cost: u32, now: u64) -> (State, Decision) {
-    let is_open = state.used > 0 && state.start.saturating_add(quota.per_micros()) > now;
+    let is_open = state.used > 0 && state.closes_at > now;
+    let latest = now.saturating_add(quota.per_micros());
     let stored = State {
-        // It can only begin in the future because the clock stepped back.
-        start: state.start.min(now),
+        // It can only close later because the clock stepped back.
+        closes_at: state.closes_at.min(latest),
         ..state
     };
-    let (start, used) = if is_open {
-        (stored.start, stored.used)
+    let (closes_at, used) = if is_open {
+        (stored.closes_at, stored.used)
     } else {
-        (now, 0)
+        (latest, 0)
     };
     // What was used never exceeds the limit, unless whoever can write to the store wrote it there.
     let left = quota.limit().saturating_sub(used);
     let allowed = cost <= left;
     let used = if allowed { used + cost } else { used };
-    let until_close = Duration::from_micros(start.saturating_add(quota.per_micros()) - now);
+    let until_close = Duration::from_micros(closes_at - now);
     let decision = Decision {
         allowed,
         remaining: quota.limit().saturating_sub(used),
@@ -58,7 +63,7 @@ pub(crate) fn check(state: State, quota: &Quota, cost: u32, now: u64) -> (State,
         at_micros: now,
     };
     let next = if allowed && cost > 0 {
-        State { start, used }
+        State { closes_at, used }
     } else {
         stored
     };
@@ -80,8 +85,8 @@ pub(crate) fn charge(state: State, quota: &Quota, cost: u32, now: u64) -> (State
 }
 
 /// Gives back what was taken at `at`, if the window that it was taken from is still the last.
-pub(crate) fn refund(state: State, cost: u32, at: u64) -> State {
-    if at < state.start {
+pub(super) fn refund(state: State, quota: &Quota, cost: u32, at: u64) -> State {
+    if at.saturating_add(quota.per_micros()) < state.closes_at {
         return state;
     }
     State {

@@ -92,10 +92,9 @@ impl State {
             Algorithm::SlidingWindow => {
                 Kind::SlidingWindow(Box::new(sliding_window::Log::even(used, last_at, quota)))
             }
-            Algorithm::FixedWindow => Kind::FixedWindow(fixed_window::State {
-                start: last_at,
-                used,
-            }),
+            Algorithm::FixedWindow => {
+                Kind::FixedWindow(fixed_window::State::opened(last_at, used, quota))
+            }
         })
     }
 
@@ -172,19 +171,21 @@ impl State {
             Kind::TokenBucket(state) => {
                 *state = token_bucket::refund(*state, quota, cost, at_micros, now_micros);
             }
-            Kind::SlidingWindow(log) => log.refund(cost, at_micros),
-            Kind::FixedWindow(state) => *state = fixed_window::refund(*state, cost, at_micros),
+            Kind::SlidingWindow(log) => log.refund(quota, cost, at_micros),
+            Kind::FixedWindow(state) => {
+                *state = fixed_window::refund(*state, quota, cost, at_micros);
+            }
         }
         self.peek(quota, 0, now_micros)
     }
 
     /// From when on this state says no more than that of a client that has not been seen, and may
     /// be forgotten.
-    pub fn expires_at_micros(&self, quota: &Quota) -> u64 {
+    pub fn expires_at_micros(&self) -> u64 {
         match &self.0 {
             Kind::TokenBucket(state) => state.expires_at(),
-            Kind::SlidingWindow(log) => log.expires_at(quota),
-            Kind::FixedWindow(state) => state.expires_at(quota),
+            Kind::SlidingWindow(log) => log.expires_at(),
+            Kind::FixedWindow(state) => state.expires_at(),
         }
     }
 }

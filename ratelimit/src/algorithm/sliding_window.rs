@@ -68,6 +68,8 @@ pub(crate) fn charge(view: View, quota: &Quota, cost: u32, now: u64) -> Decision
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     entries: VecDeque<u64>,
+    /// When the newest of them leaves the window.
+    expires_at: u64,
 }
 
 impl Log {
@@ -76,15 +78,18 @@ impl Log {
         let (entries, window) = (u64::from(entries), quota.per_micros());
         // In the window's own steps first: it is at most some 2^43 microseconds long.
         let before_newest = |n: u64| (entries - 1 - n) * (window / entries);
-        Self {
+        let mut log = Self {
             entries: (0..entries)
                 .map(|n| newest.saturating_sub(before_newest(n)))
                 .collect(),
-        }
+            expires_at: 0,
+        };
+        log.set_expiry(quota);
+        log
     }
 
     pub(super) fn check(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
-        self.leave_the_future(now);
+        self.leave_the_future(quota, now);
         let gone = self.gone(quota, now);
         let decision = decide(self.view(gone, quota, cost), quota, cost, now);
         if decision.allowed && cost > 0 {
@@ -100,7 +105,7 @@ impl Log {
     }
 
     pub(super) fn charge(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
-        self.leave_the_future(now);
+        self.leave_the_future(quota, now);
         let gone = self.gone(quota, now);
         let view = self.view(gone, quota, 0);
         let taken = cost.min(quota.limit().saturating_sub(view.used));
@@ -112,31 +117,42 @@ impl Log {
     }
 
     /// Takes out what was logged at `at`, up to `cost` entries.
-    pub(super) fn refund(&mut self, cost: u32, at: u64) {
+    pub(super) fn refund(&mut self, quota: &Quota, cost: u32, at: u64) {
         let first = self.entries.partition_point(|entry| *entry < at);
         let end = self.entries.partition_point(|entry| *entry <= at);
         let end = end.min(first.saturating_add(cost as usize));
         self.entries.drain(first..end);
+        self.set_expiry(quota);
     }
 
     /// Entries can only lie in the future because the clock stepped back; they were admitted now.
-    fn leave_the_future(&mut self, now: u64) {
+    fn leave_the_future(&mut self, quota: &Quota, now: u64) {
+        if self.entries.back().is_none_or(|newest| *newest <= now) {
+            return;
+        }
         let in_future = |entry: &&mut u64| **entry > now;
         for entry in self.entries.iter_mut().rev().take_while(in_future) {
             *entry = now;
         }
+        self.set_expiry(quota);
     }
 
     /// How many entries have left the window.
     fn gone(&self, quota: &Quota, now: u64) -> usize {
-        self.entries
-            .partition_point(|entry| entry.saturating_add(quota.per_micros()) <= now)
+        let is_gone = |entry: &u64| entry.saturating_add(quota.per_micros()) <= now;
+        match self.entries.front() {
+            Some(oldest) if is_gone(oldest) => self.entries.partition_point(is_gone),
+            _ => 0,
+        }
     }
 
-    pub(super) fn expires_at(&self, quota: &Quota) -> u64 {
-        self.entries
-            .back()
-            .map_or(0, |newest| newest.saturating_add(quota.per_micros()))
+    pub(super) fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
+    fn set_expiry(&mut self, quota: &Quota) {
+        let leaves_at = |newest: &u64| newest.saturating_add(quota.per_micros());
+        self.expires_at = self.entries.back().map_or(0, leaves_at);
     }
 
     /// The log without the `gone` oldest entries, which have left the window.
@@ -163,5 +179,6 @@ impl Log {
             self.entries.reserve_exact(room - len);
         }
         self.entries.extend(std::iter::repeat_n(now, cost));
+        self.set_expiry(quota);
     }
 }

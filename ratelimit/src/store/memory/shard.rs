@@ -1,16 +1,10 @@
 //! A part of the buckets, under one lock, and how it stays bounded.
 
-use std::collections::HashMap;
-
 use foldhash::quality::RandomState;
 
-use super::{
-    BucketKey, Place,
-    table::{Keyed, Table},
-};
+use super::{Place, table::Table};
 use crate::{
     algorithm::{Decision, State},
-    policy::Quota,
     store::Bucket,
 };
 
@@ -22,30 +16,10 @@ const SWEEP: usize = 3;
 const CANDIDATES: usize = 8;
 
 pub(super) struct Shard {
-    entries: Table<Entry>,
+    entries: Table<State>,
     capacity: usize,
     /// Where the sweep goes on.
     cursor: usize,
-    /// Elsewhere, as only what is added is looked up there.
-    quotas: Box<Quotas>,
-}
-
-/// By the rule of a key: there are many entries, and few rules.
-#[derive(Default)]
-struct Quotas(HashMap<u64, &'static Quota, RandomState>);
-
-struct Entry {
-    key: BucketKey,
-    state: State,
-}
-
-// What a million clients take, and how many of a processor's cache lines a search.
-const _: () = assert!(size_of::<Option<Entry>>() == 40);
-
-impl Keyed for Entry {
-    fn key(&self) -> &BucketKey {
-        &self.key
-    }
 }
 
 impl Shard {
@@ -54,7 +28,6 @@ impl Shard {
             entries: Table::new(),
             capacity: capacity.max(1),
             cursor: 0,
-            quotas: Box::default(),
         }
     }
 
@@ -62,6 +35,7 @@ impl Shard {
         self.entries.len()
     }
 
+    #[inline]
     pub(super) fn check(
         &mut self,
         at: &Place<'_>,
@@ -69,14 +43,18 @@ impl Shard {
         cost: u32,
         now: u64,
     ) -> Decision {
-        let quota = bucket.quota_ref();
-        if let Some(entry) = self.known(at) {
-            return entry.state.check(quota, cost, now);
+        match self.known(at) {
+            Some(state) => state.check(bucket.quota_ref(), cost, now),
+            None => self.check_unknown(at, bucket, cost, now),
         }
+    }
+
+    #[cold]
+    fn check_unknown(&mut self, at: &Place<'_>, bucket: &Bucket, cost: u32, now: u64) -> Decision {
         let mut state = State::new(bucket.algorithm());
-        let decision = state.check(quota, cost, now);
+        let decision = state.check(bucket.quota_ref(), cost, now);
         if decision.allowed && cost > 0 {
-            self.add(at, state, quota, now);
+            self.add(at, state, now);
         }
         decision
     }
@@ -90,7 +68,7 @@ impl Shard {
     ) -> Decision {
         let quota = bucket.quota_ref();
         match self.known(at) {
-            Some(entry) => entry.state.peek(quota, cost, now),
+            Some(state) => state.peek(quota, cost, now),
             None => State::new(bucket.algorithm()).peek(quota, cost, now),
         }
     }
@@ -103,13 +81,13 @@ impl Shard {
         now: u64,
     ) -> Decision {
         let quota = bucket.quota_ref();
-        if let Some(entry) = self.known(at) {
-            return entry.state.charge(quota, cost, now);
+        if let Some(state) = self.known(at) {
+            return state.charge(quota, cost, now);
         }
         let mut state = State::new(bucket.algorithm());
         let decision = state.charge(quota, cost, now);
         if cost > 0 {
-            self.add(at, state, quota, now);
+            self.add(at, state, now);
         }
         decision
     }
@@ -124,7 +102,7 @@ impl Shard {
     ) -> Decision {
         let quota = bucket.quota_ref();
         match self.known(at) {
-            Some(entry) => entry.state.refund(quota, cost, taken_at, now),
+            Some(state) => state.refund(quota, cost, taken_at, now),
             None => State::new(bucket.algorithm()).peek(quota, 0, now),
         }
     }
@@ -132,17 +110,17 @@ impl Shard {
     /// Has the bucket begin with this state; one that there is loses what it has more.
     pub(super) fn begin(&mut self, at: &Place<'_>, bucket: &Bucket, state: State, now: u64) {
         let quota = bucket.quota_ref();
-        let Some(entry) = self.known(at) else {
-            self.add(at, state, quota, now);
+        let Some(known) = self.known(at) else {
+            self.add(at, state, now);
             return;
         };
-        if entry.state.expires_at_micros(quota) <= now {
-            entry.state = state;
+        if known.expires_at_micros() <= now {
+            *known = state;
             return;
         }
         let left = |state: &State| state.peek(quota, 0, now).remaining;
-        let excess = left(&entry.state).saturating_sub(left(&state));
-        entry.state.charge(quota, excess, now);
+        let excess = left(known).saturating_sub(left(&state));
+        known.charge(quota, excess, now);
     }
 
     pub(super) fn forget(&mut self, at: &Place<'_>) {
@@ -151,24 +129,24 @@ impl Shard {
         }
     }
 
-    fn known(&mut self, at: &Place<'_>) -> Option<&mut Entry> {
+    fn known(&mut self, at: &Place<'_>) -> Option<&mut State> {
         self.entries.get_mut(&at.key, at.hash)
     }
 
     /// Adds what is not there.
-    fn add(&mut self, at: &Place<'_>, state: State, quota: &'static Quota, now: u64) {
+    fn add(&mut self, at: &Place<'_>, state: State, now: u64) {
         self.make_room(at.hasher, now);
-        let key = at.key;
-        self.quotas.0.entry(key.rule()).or_insert(quota);
-        self.entries.add(Entry { key, state }, at.hash, at.hasher);
+        self.entries.add(at.key, state, at.hash, at.hasher);
     }
 
     fn make_room(&mut self, hasher: &RandomState, now: u64) {
         for _ in 0..SWEEP {
-            let place = self.advance();
-            let entry = self.entries.at(place);
-            if entry.is_some_and(|entry| self.expires_at(entry) <= now) {
-                self.entries.remove(place, hasher);
+            let state = self.entries.at(self.cursor);
+            if state.is_some_and(|state| state.expires_at_micros() <= now) {
+                // What followed may now be there.
+                self.entries.remove(self.cursor, hasher);
+            } else {
+                self.advance();
             }
         }
         if self.entries.len() < self.capacity {
@@ -179,21 +157,15 @@ impl Shard {
         let mut candidates = 0;
         while candidates < CANDIDATES.min(self.entries.len()) {
             let place = self.advance();
-            if let Some(entry) = self.entries.at(place) {
+            if let Some(state) = self.entries.at(place) {
                 candidates += 1;
-                let this = (self.expires_at(entry), place);
+                let this = (state.expires_at_micros(), place);
                 soonest = Some(soonest.map_or(this, |other| other.min(this)));
             }
         }
         if let Some((_, place)) = soonest {
             self.entries.remove(place, hasher);
         }
-    }
-
-    fn expires_at(&self, entry: &Entry) -> u64 {
-        // There is one of each entry.
-        let quota = self.quotas.0.get(&entry.key.rule());
-        quota.map_or(0, |quota| entry.state.expires_at_micros(quota))
     }
 
     fn advance(&mut self) -> usize {

@@ -78,7 +78,7 @@ impl Found {
             }
             (Algorithm::FixedWindow, [start, used, 0]) => {
                 let used = u32::try_from(used).ok()?;
-                FoundState::FixedWindow(fixed_window::State { start, used })
+                FoundState::FixedWindow(fixed_window::State::opened(start, used, &bucket.quota()))
             }
             _ => return None,
         };
