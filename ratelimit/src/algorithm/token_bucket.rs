@@ -104,7 +104,7 @@ pub(crate) fn ticks(cost: u32, quota: &Quota) -> u64 {
 }
 
 fn look(missing: u64, quota: &Quota, now: u64) -> Decision {
-    let tokens = (quota.capacity_ticks() - missing) / quota.interval_ticks();
+    let tokens = quota.tokens(quota.capacity_ticks() - missing);
     Decision {
         allowed: true,
         // At most the burst, which is a u32.

@@ -28,6 +28,8 @@ pub struct Quota {
     burst: u32,
     per_micros: u64,
     interval_ticks: u64,
+    /// In units of 2^-64, rounded down: to multiply takes a fraction of what to divide does.
+    tokens_per_tick: u64,
 }
 
 /// Why a [`Quota`] cannot exist.
@@ -104,12 +106,14 @@ impl Quota {
         if limit as u64 > per_micros {
             return Err(QuotaError::RateTooHigh);
         }
+        // Rounded up, so that the rate is never more than was asked for.
+        let interval_ticks = (per_micros * TICKS_PER_MICRO).div_ceil(limit as u64);
         Ok(Self {
             limit,
             burst: limit,
             per_micros,
-            // Rounded up, so that the rate is never more than was asked for.
-            interval_ticks: (per_micros * TICKS_PER_MICRO).div_ceil(limit as u64),
+            interval_ticks,
+            tokens_per_tick: u64::MAX / interval_ticks,
         })
     }
 
@@ -217,6 +221,18 @@ impl Quota {
         (micros * TICKS_PER_MICRO).div_ceil(self.interval_ticks)
     }
 
+    /// The whole tokens that so many ticks are worth.
+    pub(crate) const fn tokens(&self, ticks: u64) -> u64 {
+        let estimate = ((ticks as u128 * self.tokens_per_tick as u128) >> 64) as u64;
+        // For each of fewer than 2^64 ticks it is short by 2^-64 at the most: by one token in all.
+        let rest = ticks - estimate * self.interval_ticks;
+        if rest < self.interval_ticks {
+            estimate
+        } else {
+            estimate + 1
+        }
+    }
+
     /// Ticks that a full token bucket is worth.
     pub(crate) const fn capacity_ticks(&self) -> u64 {
         self.burst as u64 * self.interval_ticks
@@ -248,6 +264,8 @@ pub const fn window(per: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -271,6 +289,24 @@ mod tests {
                 (ours - exact) * 1_000 < exact,
                 "{limit} per {seconds} s is more than 0.1 % slow"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ticks_are_worth_as_many_tokens_as_there_are_intervals_in_them(
+            limit in 1..=u32::MAX,
+            seconds in 4_295..=366 * 86_400_u64,
+            ticks in any::<u64>(),
+            tokens in any::<u32>(),
+        ) {
+            let quota = Quota::new(limit, Duration::from_secs(seconds));
+            let interval = quota.interval_ticks();
+            prop_assert_eq!(quota.tokens(ticks), ticks / interval);
+            if let Some(ticks) = u64::from(tokens).checked_mul(interval) {
+                prop_assert_eq!(quota.tokens(ticks), u64::from(tokens));
+                prop_assert_eq!(quota.tokens(ticks + interval - 1), u64::from(tokens));
+            }
         }
     }
 
