@@ -4,6 +4,9 @@
 //! The tests named `models` are run so, by `tests/run`. To them all that happens has one order: what
 //! a processor makes of relaxed atomics they cannot find.
 
+mod spin_lock;
+
+pub(crate) use spin_lock::{SpinGuard, SpinLock};
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 

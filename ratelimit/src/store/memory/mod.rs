@@ -3,11 +3,7 @@
 mod shard;
 mod table;
 
-use std::{
-    fmt,
-    hash::BuildHasher,
-    sync::{Arc, PoisonError},
-};
+use std::{fmt, hash::BuildHasher, sync::Arc};
 
 // Not the `fast` one: of addresses that are equally far apart, it has many begin at the same place.
 use foldhash::quality::RandomState;
@@ -18,7 +14,7 @@ use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, bucket::Buck
 use crate::{
     algorithm::{Decision, State},
     clock::{Clock, MonotonicClock},
-    sync::{Mutex, MutexGuard},
+    sync::{SpinGuard, SpinLock},
 };
 
 /// Keeps the state of buckets in this process.
@@ -42,12 +38,27 @@ use crate::{
 pub struct MemoryStore {
     shards: Box<[Line]>,
     hasher: RandomState,
-    clock: Arc<dyn Clock>,
+    clock: Timer,
+}
+
+/// Most stores are on one clock, which need not be looked up.
+enum Timer {
+    Monotonic(MonotonicClock),
+    Other(Arc<dyn Clock>),
+}
+
+impl Timer {
+    fn now_micros(&self) -> u64 {
+        match self {
+            Self::Monotonic(clock) => clock.now_micros(),
+            Self::Other(clock) => clock.now_micros(),
+        }
+    }
 }
 
 /// A shard by itself in a line of the processor's cache.
 #[repr(align(64))]
-struct Line(Mutex<Shard>);
+struct Line(SpinLock<Shard>);
 
 #[cfg(not(all(test, shuttle)))]
 const _: () = assert!(size_of::<Line>() == 64);
@@ -66,7 +77,7 @@ impl MemoryStore {
         Self {
             shards: shards(DEFAULT_CAPACITY),
             hasher: RandomState::default(),
-            clock: Arc::new(MonotonicClock::new()),
+            clock: Timer::Monotonic(MonotonicClock::new()),
         }
     }
 
@@ -83,7 +94,7 @@ impl MemoryStore {
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         Self {
-            clock: Arc::new(clock),
+            clock: Timer::Other(Arc::new(clock)),
             ..self
         }
     }
@@ -99,7 +110,10 @@ impl MemoryStore {
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
-        self.clock.clone()
+        match &self.clock {
+            Timer::Monotonic(clock) => Arc::new(clock.clone()),
+            Timer::Other(clock) => clock.clone(),
+        }
     }
 
     /// Of several buckets, with no detour for one.
@@ -112,9 +126,7 @@ impl MemoryStore {
 
     pub(crate) fn decide_one(&self, bucket: &Bucket, cost: u32) -> Decision {
         let place = self.place(bucket);
-        let mut shard = lock(&self.shards[place.shard]);
-        // Read under the lock, as everywhere here: no decision is earlier than the one before it.
-        let now = self.clock.now_micros();
+        let (mut shard, now) = self.enter(&place);
         shard.check(&place, bucket, cost, now)
     }
 
@@ -126,17 +138,20 @@ impl MemoryStore {
         let mut shards: SmallVec<[usize; 4]> = places.iter().map(|place| place.shard).collect();
         shards.sort_unstable();
         shards.dedup();
-        let mut locked: SmallVec<[(usize, MutexGuard<'_, Shard>); 4]> = shards
+        let mut locked: SmallVec<[(usize, SpinGuard<'_, Shard>); 4]> = shards
             .into_iter()
             .map(|shard| (shard, lock(&self.shards[shard])))
             .collect();
+        let now = self.clock.now_micros();
+        for (_, shard) in &mut locked {
+            shard.latest = now;
+        }
         let mut with = |place: &Place<'_>, act: &mut dyn FnMut(&mut Shard) -> Decision| {
             let at = locked.iter().position(|(shard, _)| *shard == place.shard);
             // Every place's shard is among them.
             at.map(|at| act(&mut locked[at].1))
         };
 
-        let now = self.clock.now_micros();
         let all = || charges.iter().zip(&places);
         let seen: Decisions = all()
             .filter_map(|(Charge { bucket, cost, .. }, place)| {
@@ -156,32 +171,48 @@ impl MemoryStore {
 
     pub(crate) fn take(&self, bucket: &Bucket, cost: u32) -> Decision {
         let place = self.place(bucket);
-        let mut shard = lock(&self.shards[place.shard]);
-        let now = self.clock.now_micros();
+        let (mut shard, now) = self.enter(&place);
         shard.charge(&place, bucket, cost, now)
     }
 
     pub(crate) fn give_back(&self, bucket: &Bucket, cost: u32, taken: &Decision) -> Decision {
         let place = self.place(bucket);
-        let mut shard = lock(&self.shards[place.shard]);
-        let now = self.clock.now_micros();
+        let (mut shard, now) = self.enter(&place);
         shard.refund(&place, bucket, cost, taken.at_micros, now)
     }
 
     /// Has a bucket begin with this state, if it does not have less left already.
     pub(crate) fn begin(&self, bucket: &Bucket, state: State) {
         let place = self.place(bucket);
-        let mut shard = lock(&self.shards[place.shard]);
-        let now = self.clock.now_micros();
+        let (mut shard, now) = self.enter(&place);
         shard.begin(&place, bucket, state, now);
     }
 
     /// Forgets a bucket: it is full.
     pub(crate) fn forget(&self, bucket: &Bucket) {
         let place = self.place(bucket);
-        lock(&self.shards[place.shard]).forget(&place);
+        let (mut shard, _) = self.enter(&place);
+        shard.forget(&place);
     }
 
+    /// The shard that a place is in, locked, and the time.
+    ///
+    /// The time is read while the lock is waited for. No decision is earlier than the one before it:
+    /// where another has been quicker to the lock with a later time, it is read again.
+    #[inline]
+    fn enter(&self, place: &Place<'_>) -> (SpinGuard<'_, Shard>, u64) {
+        let read = self.clock.now_micros();
+        let mut shard = lock(&self.shards[place.shard]);
+        let now = if read < shard.latest {
+            self.clock.now_micros()
+        } else {
+            read
+        };
+        shard.latest = now;
+        (shard, now)
+    }
+
+    #[inline]
     fn place(&self, bucket: &Bucket) -> Place<'_> {
         let key = bucket.key();
         let hash = self.hasher.hash_one(key);
@@ -210,13 +241,13 @@ fn shards(capacity: usize) -> Box<[Line]> {
         .next_power_of_two()
         .clamp(SHARDS, 1 << 16);
     (0..count)
-        .map(|_| Line(Mutex::new(Shard::new(capacity.div_ceil(count)))))
+        .map(|_| Line(SpinLock::new(Shard::new(capacity.div_ceil(count)))))
         .collect()
 }
 
 /// A shard is whole after a panic too: it is changed only by steps that cannot panic half way.
-fn lock(shard: &Line) -> MutexGuard<'_, Shard> {
-    shard.0.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shard: &Line) -> SpinGuard<'_, Shard> {
+    shard.0.lock()
 }
 
 impl Store for MemoryStore {

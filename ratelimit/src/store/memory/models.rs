@@ -113,6 +113,42 @@ fn who_wants_several_shards_gets_all_or_nothing_and_nobody_waits_for_ever() {
     });
 }
 
+/// Whoever reads the clock before the lock is not to decide, once the bucket is forgotten, as of a time
+/// before that.
+#[test]
+fn a_bucket_is_forgotten_at_one_instant() {
+    in_many_orders(|| {
+        let setup = Arc::new(setup());
+        let checks = [(); 2].map(|()| {
+            let setup = setup.clone();
+            thread::spawn(move || [setup.check_one(0), setup.check_one(0)])
+        });
+        let clock = setup.store.clock();
+        let from = clock.now_micros();
+        setup.store.forget(&setup.buckets[0]);
+        let until = clock.now_micros();
+
+        let told = checks
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("no panic"));
+        let mut decisions: Vec<Decision> = told.map(|told| told.decisions[0]).collect();
+        decisions.sort_by_key(|decision| decision.at_micros);
+        let earlier = |time| decisions.partition_point(|decision| decision.at_micros < time);
+        let is_then = |forgotten: usize| {
+            let (before, after) = decisions.split_at(forgotten);
+            [before, after].iter().all(|decisions| {
+                let left = (0..LIMIT).rev().map(|left| (true, left));
+                let told = decisions.iter().map(|told| (told.allowed, told.remaining));
+                told.eq(left.chain([(false, 0)]).take(decisions.len()))
+            })
+        };
+        assert!(
+            (earlier(from)..=earlier(until)).any(is_then),
+            "{decisions:?}"
+        );
+    });
+}
+
 fn is_of_one_after_the_other(told: &[Told]) {
     let mut left = [LIMIT; 3];
     for Told {

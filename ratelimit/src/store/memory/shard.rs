@@ -20,6 +20,8 @@ pub(super) struct Shard {
     capacity: usize,
     /// Where the sweep goes on.
     cursor: usize,
+    /// When something was last decided or forgotten here.
+    pub(super) latest: u64,
 }
 
 impl Shard {
@@ -28,6 +30,7 @@ impl Shard {
             entries: Table::new(),
             capacity: capacity.max(1),
             cursor: 0,
+            latest: 0,
         }
     }
 
