@@ -234,8 +234,10 @@ async fn refund(
         .filter(|limit| limit.is_refunded(&response))
         .copied()
         .collect();
-    let is_due = |policy: &Policy| due.iter().any(|limit| std::ptr::eq(limit.policy(), policy));
-    status.refund_where(is_due).await;
+    if !due.is_empty() {
+        let is_due = |policy: &Policy| due.iter().any(|limit| std::ptr::eq(limit.policy(), policy));
+        status.refund_where(is_due).await;
+    }
     response
 }
 
