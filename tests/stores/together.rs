@@ -35,11 +35,21 @@ fn checks(
     buckets: &[Bucket],
     count: usize,
 ) -> Vec<JoinHandle<Result<Decision, StoreError>>> {
-    let check = |&bucket: &Bucket| {
+    let asked: Vec<_> = buckets.iter().map(|&bucket| (bucket, 1)).collect();
+    checks_of(store, &asked, count)
+}
+
+/// So many checks at once, of these buckets and costs in turn.
+fn checks_of(
+    store: &RedisStore,
+    asked: &[(Bucket, u32)],
+    count: usize,
+) -> Vec<JoinHandle<Result<Decision, StoreError>>> {
+    let check = |&(bucket, cost): &(Bucket, u32)| {
         let store = store.clone();
-        tokio::spawn(async move { store.check(&bucket, 1).await })
+        tokio::spawn(async move { store.check(&bucket, cost).await })
     };
-    buckets.iter().cycle().take(count).map(check).collect()
+    asked.iter().cycle().take(count).map(check).collect()
 }
 
 async fn results(
@@ -79,6 +89,28 @@ async fn hundreds_of_tasks_are_admitted_exactly_the_limit_in_fewer_calls() {
         let alone = server.calls("evalsha").await - calls;
         assert_eq!(alone, n, "who is alone waits for nobody");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_each_costs_all_together_are_admitted_exactly_the_limit() {
+    let server = RedisServer::start();
+    let store = store(&server).await;
+    let buckets = buckets(2);
+    let of_cost = |cost| buckets.iter().map(move |&bucket| (bucket, cost));
+    let asked: Vec<_> = [1, 2, 3].into_iter().flat_map(of_cost).collect();
+    let mut admitted = vec![0; buckets.len()];
+    for _ in 0..6 {
+        let results = results(checks_of(&store, &asked, 360)).await;
+        for (n, result) in results.into_iter().enumerate() {
+            if result.expect("a decision").allowed {
+                let (_, cost) = asked[n % asked.len()];
+                admitted[n % buckets.len()] += cost;
+            }
+        }
+    }
+    // The cheapest ones come often enough to use up what no other fits in.
+    assert_eq!(admitted, vec![LIMIT; buckets.len()]);
+    assert!(server.calls("evalsha").await < 1080, "they went together");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{Extension, Router, routing::get};
+use futures_util::future::join_all;
 use ratelimit::{
     Algorithm, Bucket, Charge, Decision, Quota, RateLimiter, RedisStore, Store, rate_limit,
 };
@@ -11,8 +12,8 @@ use ratelimit_tests::{ALGORITHMS, App, bucket, eventually, header, policy};
 #[rate_limit(tier_header = "X-API-Key", free = 60, pro = 600, name = "topologies")]
 async fn tiered() {}
 
-/// Checks, charges, refunds and resets with every algorithm, checks several buckets at once, and has
-/// the tier of an API key set and looked up. It can be done once with each Redis.
+/// Checks, charges, refunds and resets with every algorithm, checks several buckets at once, for one
+/// client and for many, and has the tier of an API key set and looked up. It can be done once with each Redis.
 pub(super) async fn works(store: RedisStore) {
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("works", algorithm, Quota::per_hour(5)), 1);
@@ -30,6 +31,7 @@ pub(super) async fn works(store: RedisStore) {
         store.reset(&bucket).await.expect("a reset");
     }
     long_log(&store).await;
+    at_once(&store).await;
     all_or_none(&store).await;
     let limiter = RateLimiter::builder()
         .store(store.clone())
@@ -87,6 +89,16 @@ async fn long_log(store: &RedisStore) {
     })
     .await;
     assert!(check(65).await.allowed);
+}
+
+/// More than a connection sends one by one.
+async fn at_once(store: &RedisStore) {
+    let policy = policy("at_once", Algorithm::TokenBucket, Quota::per_hour(5));
+    let buckets: Vec<Bucket> = (0..100).map(|client| bucket(policy, client)).collect();
+    let decisions = join_all(buckets.iter().map(|bucket| store.check(bucket, 1))).await;
+    for decision in decisions {
+        assert!(decision.expect("a check").allowed);
+    }
 }
 
 /// One client's buckets: where one has nothing left, nothing is taken from the others.

@@ -11,6 +11,9 @@ use crate::{
     store::{Bucket, Charge, Decisions},
 };
 
+/// How long an answer is: five doubles.
+const ANSWER: usize = 5 * size_of::<f64>();
+
 /// What a script says of one bucket: the time, what it has decided, and the state that it found.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(super) struct Answer(pub(super) [u64; 5]);
@@ -108,11 +111,17 @@ pub(super) fn agreed(decision: Decision, admitted: u64) -> Option<Decision> {
     (u64::from(decision.allowed) == admitted).then_some(decision)
 }
 
-/// What is said of each of several buckets, as if it had been asked about alone. A reply that is not
-/// about so many says nothing of any.
+/// What is said of each of several buckets, as if it had been asked about alone: one by one, or where
+/// there is an answer to each as one string. A reply that is not about so many says nothing of any.
 pub(super) fn of_each(reply: Value, buckets: usize) -> Vec<Value> {
     match reply {
         Value::Array(answers) if answers.len() == buckets => answers,
+        Value::BulkString(answers) if answers.len() == buckets * ANSWER => {
+            let answers = answers.chunks_exact(ANSWER);
+            answers
+                .map(|answer| Value::BulkString(answer.to_vec()))
+                .collect()
+        }
         _ => vec![Value::Nil; buckets],
     }
 }
@@ -215,7 +224,17 @@ mod tests {
         let alone = vec![reply(&[5.0, 1.0, 2.0, 3.0, 4.0]), Value::Nil];
         let both = Value::Array(alone.clone());
         assert_eq!(of_each(both.clone(), 2), alone);
-        for (reply, buckets) in [(both.clone(), 1), (both, 3), (Value::Nil, 2)] {
+        let one = reply(&[5.0, 1.0, 2.0, 3.0, 4.0]);
+        let two = reply(&[6.0, 0.0, 9.0, 8.0, 7.0]);
+        let at_once = reply(&[5.0, 1.0, 2.0, 3.0, 4.0, 6.0, 0.0, 9.0, 8.0, 7.0]);
+        assert_eq!(of_each(at_once.clone(), 2), [one, two]);
+        for (reply, buckets) in [
+            (both.clone(), 1),
+            (both, 3),
+            (at_once.clone(), 1),
+            (at_once, 3),
+            (Value::Nil, 2),
+        ] {
             assert_eq!(of_each(reply, buckets), vec![Value::Nil; buckets]);
         }
     }

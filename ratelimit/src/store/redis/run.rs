@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, ToRedisArgs, Value};
 use tokio::time::Instant;
 
 use super::{
     RedisStore,
     connection::{Slot, Waiting, reason},
-    reply::{Answer, Found, agreed, decisions},
+    reply::{Answer, Found, agreed, decisions, of_each},
     scripts::Source,
 };
 use crate::{
@@ -89,8 +89,8 @@ impl Run<'_> {
     /// One check of several buckets, in one round trip.
     pub(super) async fn check_all(self, charges: &[Charge]) -> Result<Decisions, StoreError> {
         let call = |name: &str, script: &str| {
-            let buckets = charges.iter().map(|charge| &charge.bucket);
-            let mut call = self.of_several(name, script, buckets);
+            let keys = charges.iter().map(|charge| self.key(&charge.bucket));
+            let mut call = self.of_several(name, script, keys);
             for charge in charges {
                 call.arg(u8::from(charge.enforced));
                 call.arg(letter(&charge.bucket));
@@ -118,31 +118,38 @@ impl Run<'_> {
         self.call(slot, source, call).await
     }
 
-    /// Checks that have nothing to do with each other, in one call. They ask few different things
-    /// of their buckets, each of which the server reads once.
+    /// Checks that have nothing to do with each other, in one call: the answer to each. They ask
+    /// few different things of their buckets, so that those that ask the same stand together, and
+    /// of these the ones that ask it of the same bucket, in the order in which they came.
     pub(super) async fn check_each(
         self,
         slot: &Arc<Slot>,
         checks: &[Waiting],
-    ) -> Result<Value, RedisError> {
+    ) -> Result<Vec<Value>, RedisError> {
+        let ask = |(place, check): (usize, &Waiting)| {
+            let asked = (letter(&check.bucket), rule(&check.bucket, check.cost));
+            (asked, self.key(&check.bucket), place)
+        };
+        let mut asking: Vec<_> = checks.iter().enumerate().map(ask).collect();
+        asking.sort_unstable();
         let call = |name: &str, script: &str| {
-            let buckets = checks.iter().map(|check| &check.bucket);
-            let mut call = self.of_several(name, script, buckets);
-            let mut rules = Vec::new();
-            for check in checks {
-                let asked = (letter(&check.bucket), rule(&check.bucket, check.cost));
-                let known = rules.iter().position(|rule| *rule == asked);
-                call.arg(1 + known.unwrap_or(rules.len()));
-                if known.is_none() {
-                    rules.push(asked);
+            let keys = asking.iter().map(|(_, key, _)| key);
+            let mut call = self.of_several(name, script, keys);
+            for same in asking.chunk_by(|(asked, ..), (next, ..)| asked == next) {
+                if let [((letter, rule), ..), ..] = same {
+                    call.arg(same.len()).arg(letter).arg(rule);
                 }
-            }
-            for (letter, rule) in &rules {
-                call.arg(letter).arg(rule);
             }
             call
         };
-        self.call(slot, &self.store.scripts.check_each, call).await
+        let reply = self
+            .call(slot, &self.store.scripts.check_each, call)
+            .await?;
+        let mut answers = vec![Value::Nil; checks.len()];
+        for ((.., place), answer) in asking.into_iter().zip(of_each(reply, checks.len())) {
+            answers[place] = answer;
+        }
+        Ok(answers)
     }
 
     async fn one(
@@ -162,22 +169,22 @@ impl Run<'_> {
     }
 
     fn of_one(&self, name: &str, script: &str, bucket: &Bucket, cost: u32) -> Cmd {
-        let mut call = self.of_several(name, script, [bucket].into_iter());
+        let mut call = self.of_several(name, script, [self.key(bucket)].into_iter());
         call.arg(&rule(bucket, cost));
         call
     }
 
     /// A script's call, up to the time.
-    fn of_several<'b>(
+    fn of_several(
         &self,
         name: &str,
         script: &str,
-        buckets: impl ExactSizeIterator<Item = &'b Bucket>,
+        keys: impl ExactSizeIterator<Item: ToRedisArgs>,
     ) -> Cmd {
         let mut call = redis::cmd(name);
-        call.arg(script).arg(buckets.len());
-        for bucket in buckets {
-            call.arg(self.key(bucket));
+        call.arg(script).arg(keys.len());
+        for key in keys {
+            call.arg(key);
         }
         match self.now {
             Some(now) => call.arg(now),

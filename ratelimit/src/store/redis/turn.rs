@@ -11,7 +11,6 @@ use tokio::{runtime::Handle, time::timeout_at};
 use super::{
     RedisStore,
     connection::{Slot, Waiting, no_answer_in_time},
-    reply::of_each,
     run::Run,
 };
 use crate::store::Bucket;
@@ -78,10 +77,7 @@ async fn go_together(turn: Turn<RedisStore>, waiting: Vec<Waiting>) {
         .await;
     drop(turn);
     let answers: Vec<_> = match answer {
-        Ok(reply) => {
-            let answers = of_each(reply, waiting.len()).into_iter();
-            answers.map(Value::extract_error).collect()
-        }
+        Ok(answers) => answers.into_iter().map(Value::extract_error).collect(),
         Err(error) => vec![Err(error); waiting.len()],
     };
     for (waiting, answer) in waiting.into_iter().zip(answers) {

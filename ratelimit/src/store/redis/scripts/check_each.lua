@@ -2,32 +2,49 @@
 -- each is decided as if it had come alone, one after the other, and where one cannot be, that is
 -- its own answer and nobody else's.
 --
--- KEYS     the buckets; one may be there more than once
--- ARGV     from the second on one for each: which of the rules is its own, from 1; then five for each
---          rule: its algorithm (t, s or f), and the rule
+-- KEYS     the buckets, those with the same rule next to each other, and of these those that are the
+--          same
+-- ARGV     from the second on six for each rule: how many buckets have it, its algorithm (t, s or f),
+--          and the rule
 --
--- Returns  for each what a check of it alone would return, or its error
+-- Returns  for each what a check of it alone would return, or its error; where there is none, all
+--          answers as one string
 
-local rules = {}
-for i = #KEYS + 2, #ARGV, 5 do
-  rules[#rules + 1] = rule_at(i)
-end
+local keys, answers, n, is_failed = KEYS, {}, 0, false
 
-local function check(key, rule)
-  local fits, a, b, c, d, e, f = rule.look(key, rule)
-  if fits then
-    rule.take(key, rule, a, b, c, d, e, f)
+-- Decides those after the n-th, of which the first one holds stored[1].
+local function check_until(last, rule, stored)
+  local look, take, first, before = rule.look, rule.take, n, nil
+  while n < last do
+    n = n + 1
+    local key = keys[n]
+    local is_as_stored = key ~= before
+    local fits, a, b, c, d, e, f = look(key, rule, is_as_stored and stored[n - first])
+    if fits then
+      take(key, rule, a, b, c, d, e, f)
+    end
+    answers[n] = struct.pack('<ddddd', now, fits and 1 or 0, a, b, c)
+    before = key
   end
-  return struct.pack('<ddddd', now, fits and 1 or 0, a, b, c)
 end
 
-local answers = {}
-for n, key in ipairs(KEYS) do
-  local is_decided, answer = pcall(check, key, rules[ARGV[n + 1] + 0])
-  if not is_decided and type(answer) == 'string' then
-    -- Redis 6.2 says before it where in the script that was.
-    answer = { err = string.match(answer, '%u+ .*') or answer }
+local last = 0
+for i = 2, #ARGV, 6 do
+  local rule = rule_at(i + 1)
+  -- Of a large ring only the start is read. A key that is not there, or holds something else than a
+  -- string, is not stored here, and is looked at once more.
+  local is_read_whole = ARGV[i + 1] ~= 's' or rule[2] <= 64
+  last = last + ARGV[i]
+  while n < last do
+    local stored = is_read_whole and redis.call('MGET', unpack(keys, n + 1, last)) or {}
+    local is_decided, answer = pcall(check_until, last, rule, stored)
+    if not is_decided then
+      if type(answer) == 'string' then
+        -- Redis 6.2 says before it where in the script that was.
+        answer = { err = string.match(answer, '%u+ .*') or answer }
+      end
+      answers[n], is_failed = answer, true
+    end
   end
-  answers[n] = answer
 end
-return answers
+return is_failed and answers or table.concat(answers)

@@ -10,9 +10,9 @@
 -- the functions are plain ones: a script makes all of its functions anew at each call, with all that
 -- they refer to.
 
--- The ring of a key, with the start of its string: an empty one where there is none.
-local function read_ring(key)
-  local start = redis.call('GETRANGE', key, '0', '531')
+-- The ring of a key, with the start of its string, or all of it: an empty one where there is none.
+local function read_ring(key, stored)
+  local start = stored or redis.call('GETRANGE', key, '0', '531')
   local head, len, slots, newest = 0, 0, 0, 0
   if #start >= 20 then
     head, len, slots, newest = struct.unpack('<I4I4I4d', start)

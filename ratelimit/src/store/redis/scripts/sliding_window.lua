@@ -5,10 +5,12 @@
 -- state  how many entries are in the window, the newest of them, and the entry that must have left
 --        the window before a request that does not fit in does (0 for none)
 
+-- stored   what the key holds, where that is known
+--
 -- Returns  whether the request fits in, the state, and the ring of what is in the window
-local function look_at_sliding_window(key, rule)
+local function look_at_sliding_window(key, rule, stored)
   local cost, limit, per = rule[1], rule[2], rule[3]
-  local ring = read_ring(key)
+  local ring = read_ring(key, stored)
   if ring.newest > now then
     -- Only because the clock stepped back: what lies in the future was admitted now.
     local n = ring.len - 1

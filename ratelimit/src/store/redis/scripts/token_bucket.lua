@@ -6,10 +6,6 @@
 --        microseconds, ticks
 -- state  the instant, or now for a bucket that is full: microseconds, ticks, 0
 
-local function is_more(us, ticks, than_us, than_ticks)
-  return us > than_us or (us == than_us and ticks > than_ticks)
-end
-
 local function store_token_bucket(key, rule, us, ticks, kept_till)
   local value = struct.pack('<dI2', us, ticks)
   if us < kept_till then
@@ -19,11 +15,13 @@ local function store_token_bucket(key, rule, us, ticks, kept_till)
   end
 end
 
+-- stored   what the key holds, where that is known
+--
 -- Returns  whether the request fits in, the state, the instant once the cost is taken, or all there
 --          is, and until when the key is kept (0 if there is none)
-local function look_at_token_bucket(key, rule)
+local function look_at_token_bucket(key, rule, stored)
   local us, ticks, kept_till = now, 0, 0
-  local stored = redis.call('GET', key)
+  stored = stored or redis.call('GET', key)
   if stored and #stored == 10 then
     local stored_us, stored_ticks = struct.unpack('<dI2', stored)
     kept_till = kept_after(stored_us, rule[3])
@@ -33,7 +31,7 @@ local function look_at_token_bucket(key, rule)
   end
 
   local empty_us, empty_ticks = now + rule[3], rule[4]
-  if is_more(us, ticks, empty_us, empty_ticks) then
+  if us > empty_us or us == empty_us and ticks > empty_ticks then
     -- Only because the clock stepped back: the bucket is empty, and no emptier.
     us, ticks = empty_us, empty_ticks
     store_token_bucket(key, rule, us, ticks, 0)
@@ -44,7 +42,7 @@ local function look_at_token_bucket(key, rule)
   if next_ticks >= 4096 then
     next_us, next_ticks = next_us + 1, next_ticks - 4096
   end
-  if is_more(next_us, next_ticks, empty_us, empty_ticks) then
+  if next_us > empty_us or next_us == empty_us and next_ticks > empty_ticks then
     return false, us, ticks, 0, empty_us, empty_ticks, kept_till
   end
   return true, us, ticks, 0, next_us, next_ticks, kept_till
