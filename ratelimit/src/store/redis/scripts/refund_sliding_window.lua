@@ -22,7 +22,7 @@ if after > first then
     return struct.pack('<ddddd', now, 1, 0, 0, 0)
   end
   local newest = struct.unpack('<d', stamps, #stamps - 7)
-  write_ring(KEYS[1], stamps, ring.slots, newest)
+  write_ring(KEYS[1], stamps, '', ring.slots, newest)
   ring = read_ring(KEYS[1])
   given = 1
 end

@@ -65,12 +65,12 @@ local function ring_stamps(ring)
   return string.sub(all, from) .. string.sub(all, 21, to)
 end
 
--- Writes these stamps as the whole of a ring, the oldest in the first slot, for so long; without
--- that, its expiry stays.
-local function write_ring(key, stamps, slots, newest, life)
-  local header = struct.pack('<I4I4I4d', 0, #stamps / 8, slots, newest)
-  local unused = string.rep('\0', slots * 8 - #stamps)
-  local ring = header .. stamps .. unused
+-- Writes these stamps, and then those, as the whole of a ring, the oldest in the first slot, for so
+-- long; without that, its expiry stays.
+local function write_ring(key, stamps, more, slots, newest, life)
+  local len = (#stamps + #more) / 8
+  local unused = len < slots and string.rep('\0', (slots - len) * 8) or ''
+  local ring = struct.pack('<I4I4I4d', 0, len, slots, newest) .. stamps .. more .. unused
   if life then
     redis.call('SET', key, ring, 'PX', life)
   else

@@ -45,15 +45,18 @@ local function take_from_sliding_window(key, rule, used, _, _, ring)
     return
   end
   local len, slots = used + taken, ring.slots
-  local stamps = string.rep(struct.pack('<d', now), taken)
+  local stamps = struct.pack('<d', now)
+  if taken > 1 then
+    stamps = string.rep(stamps, taken)
+  end
   local per = rule[3]
   local is_kept = now + per < kept_after(ring.newest + per, per)
   local life = not is_kept and lifetime(kept_after(now + per, per))
   if len <= 64 then
-    write_ring(key, ring_stamps(ring) .. stamps, len, now, life)
+    write_ring(key, ring_stamps(ring), stamps, len, now, life)
   elseif len > slots then
     local new_slots = math.min(rule[2], math.max(2 * slots, len))
-    write_ring(key, ring_stamps(ring) .. stamps, new_slots, now, life)
+    write_ring(key, ring_stamps(ring), stamps, new_slots, now, life)
   else
     local from = (ring.head + used) % slots
     local before_end = math.min(taken, slots - from)
