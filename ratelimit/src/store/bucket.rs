@@ -119,15 +119,17 @@ impl Hash for Bucket {
 
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{{{}}}:{}:{}:{}:{}/",
-            self.client,
+        write!(f, "{{{}}}", self.client)?;
+        let names = [
             self.policy.name(),
             self.tier.name(),
             self.algorithm().name(),
-            self.quota.limit(),
-        )?;
+        ];
+        for name in names {
+            f.write_str(":")?;
+            f.write_str(name)?;
+        }
+        write!(f, ":{}/", self.quota.limit())?;
         match self.quota.per_micros() {
             per if per % 1_000_000 == 0 => write!(f, "{}s", per / 1_000_000)?,
             per => write!(f, "{per}us")?,

@@ -6,6 +6,7 @@
 //! clocks need not agree.
 
 mod bypass;
+mod call;
 mod connection;
 mod fleet;
 mod lease;

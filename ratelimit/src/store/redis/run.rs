@@ -1,19 +1,19 @@
-//! From a question to a script's call, and from its reply to a decision.
+//! From a question to a script, and from its reply to a decision.
 
 use std::sync::Arc;
 
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, ToRedisArgs, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
 use tokio::time::Instant;
 
 use super::{
     RedisStore,
+    call::{self, Key, letter, rule},
     connection::{Slot, Waiting, reason},
     reply::{Answer, Found, agreed, decisions, of_each},
     scripts::Source,
 };
 use crate::{
-    algorithm::{Decision, token_bucket},
-    policy::{Algorithm, TICKS_PER_MICRO},
+    algorithm::Decision,
     store::{Bucket, Charge, Decisions, StoreError},
 };
 
@@ -90,7 +90,7 @@ impl Run<'_> {
     pub(super) async fn check_all(self, charges: &[Charge]) -> Result<Decisions, StoreError> {
         let call = |name: &str, script: &str| {
             let keys = charges.iter().map(|charge| self.key(&charge.bucket));
-            let mut call = self.of_several(name, script, keys);
+            let mut call = call::of(name, script, keys, self.now);
             for charge in charges {
                 call.arg(u8::from(charge.enforced));
                 call.arg(letter(&charge.bucket));
@@ -128,13 +128,13 @@ impl Run<'_> {
     ) -> Result<Vec<Value>, RedisError> {
         let ask = |(place, check): (usize, &Waiting)| {
             let asked = (letter(&check.bucket), rule(&check.bucket, check.cost));
-            (asked, self.key(&check.bucket), place)
+            (asked, self.key(&check.bucket).to_string(), place)
         };
         let mut asking: Vec<_> = checks.iter().enumerate().map(ask).collect();
         asking.sort_unstable();
         let call = |name: &str, script: &str| {
             let keys = asking.iter().map(|(_, key, _)| key);
-            let mut call = self.of_several(name, script, keys);
+            let mut call = call::of(name, script, keys, self.now);
             for same in asking.chunk_by(|(asked, ..), (next, ..)| asked == next) {
                 if let [((letter, rule), ..), ..] = same {
                     call.arg(same.len()).arg(letter).arg(rule);
@@ -169,27 +169,8 @@ impl Run<'_> {
     }
 
     fn of_one(&self, name: &str, script: &str, bucket: &Bucket, cost: u32) -> Cmd {
-        let mut call = self.of_several(name, script, [self.key(bucket)].into_iter());
+        let mut call = call::of(name, script, [self.key(bucket)].into_iter(), self.now);
         call.arg(&rule(bucket, cost));
-        call
-    }
-
-    /// A script's call, up to the time.
-    fn of_several(
-        &self,
-        name: &str,
-        script: &str,
-        keys: impl ExactSizeIterator<Item: ToRedisArgs>,
-    ) -> Cmd {
-        let mut call = redis::cmd(name);
-        call.arg(script).arg(keys.len());
-        for key in keys {
-            call.arg(key);
-        }
-        match self.now {
-            Some(now) => call.arg(now),
-            None => call.arg(""),
-        };
         call
     }
 
@@ -236,8 +217,11 @@ impl Run<'_> {
         }
     }
 
-    fn key(&self, bucket: &Bucket) -> String {
-        format!("{}{bucket}", self.store.prefix)
+    fn key<'b>(&'b self, bucket: &'b Bucket) -> Key<'b> {
+        Key {
+            prefix: &self.store.prefix,
+            bucket,
+        }
     }
 }
 
@@ -249,36 +233,4 @@ fn is_wrong_type(error: &RedisError) -> bool {
 
 fn not_the_scripts() -> StoreError {
     StoreError::of_one_bucket("Redis gave an answer that is not the script's")
-}
-
-/// An algorithm, as it is in `ARGV`.
-fn letter(bucket: &Bucket) -> &'static str {
-    match bucket.algorithm() {
-        Algorithm::TokenBucket => "t",
-        Algorithm::SlidingWindow => "s",
-        Algorithm::FixedWindow => "f",
-    }
-}
-
-/// What is asked of an algorithm, as it is in `ARGV`.
-fn rule(bucket: &Bucket, cost: u32) -> [u64; 4] {
-    let quota = bucket.quota();
-    match bucket.algorithm() {
-        Algorithm::TokenBucket => {
-            let taken = token_bucket::ticks(cost, &quota);
-            let capacity = quota.capacity_ticks();
-            [
-                taken / TICKS_PER_MICRO,
-                taken % TICKS_PER_MICRO,
-                capacity / TICKS_PER_MICRO,
-                capacity % TICKS_PER_MICRO,
-            ]
-        }
-        Algorithm::SlidingWindow | Algorithm::FixedWindow => [
-            u64::from(cost),
-            u64::from(quota.limit()),
-            quota.per_micros(),
-            0,
-        ],
-    }
 }
