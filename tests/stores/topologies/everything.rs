@@ -13,7 +13,8 @@ use ratelimit_tests::{ALGORITHMS, App, bucket, eventually, header, policy};
 async fn tiered() {}
 
 /// Checks, charges, refunds and resets with every algorithm, checks several buckets at once, for one
-/// client and for many, and has the tier of an API key set and looked up. It can be done once with each Redis.
+/// client and for many, and has the tier of an API key set and looked up. It can be done once with
+/// each Redis.
 pub(super) async fn works(store: RedisStore) {
     for algorithm in ALGORITHMS {
         let bucket = bucket(policy("works", algorithm, Quota::per_hour(5)), 1);
