@@ -119,11 +119,15 @@ impl Scene {
     pub(crate) async fn failed_over(&mut self) {
         let standby = self.standby.take().expect("there is a replica");
         let is_master = until(Duration::from_secs(20), async || {
-            // The sentinel closes the connections of a server that it makes the master.
-            let mut connection = standby.connection().await;
-            let role: redis::RedisResult<(String, redis::Value, redis::Value)> =
-                redis::cmd("ROLE").query_async(&mut connection).await;
-            role.is_ok_and(|(role, ..)| role == "master")
+            // The sentinel closes all connections of a server that it makes the master, also one
+            // that is just being made.
+            let role = async || -> redis::RedisResult<String> {
+                let mut connection = standby.try_connection().await?;
+                let role: (String, redis::Value, redis::Value) =
+                    redis::cmd("ROLE").query_async(&mut connection).await?;
+                Ok(role.0)
+            };
+            role().await.is_ok_and(|role| role == "master")
         });
         assert!(is_master.await, "the sentinel has made nobody the master");
         self.server = Some(standby);

@@ -158,15 +158,23 @@ impl RedisServer {
     ///
     /// It cannot be connected to.
     pub async fn connection(&self) -> redis::aio::MultiplexedConnection {
-        redis::Client::open(self.url())
-            .expect("a URL")
+        let connection = self.try_connection().await;
+        connection.expect("it accepts connections")
+    }
+
+    /// Such a connection to a server that may be closing those it has.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be connected to, or closes the connection before that is there.
+    pub async fn try_connection(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+        redis::Client::open(self.url())?
             .get_multiplexed_async_connection_with_config(
                 &redis::AsyncConnectionConfig::new()
                     .set_connection_timeout(None)
                     .set_response_timeout(None),
             )
             .await
-            .expect("it accepts connections")
     }
 
     /// How often a command was called since the server began.
