@@ -5,7 +5,10 @@ use std::{net::TcpListener, sync::OnceLock};
 
 use ratelimit::{RedisStore, RedisStoreBuilder};
 
-use crate::{guarded::Guarded, patience::patient};
+use crate::{
+    guarded::Guarded,
+    patience::{eventually, patient},
+};
 
 /// A running redis-server. It ends with this value or with the process, however that ends.
 #[derive(Debug)]
@@ -183,15 +186,33 @@ impl RedisServer {
     ///
     /// It does not say.
     pub async fn calls(&self, command: &str) -> u64 {
-        let statistics: String = redis::cmd("INFO")
-            .arg("commandstats")
+        let line = format!("cmdstat_{command}:calls=");
+        let found = self.says("commandstats", &line).await;
+        let calls = |rest: String| rest.split(',').next()?.parse().ok();
+        found.map_or(0, |rest| calls(rest).expect("a number"))
+    }
+
+    /// Waits until its log on disk has all that it has answered, so that nothing of it is lost when
+    /// it is killed: while the disk is slow to keep what it was given before, a server that has it
+    /// do so each second goes on without.
+    ///
+    /// # Panics
+    ///
+    /// It does not say, or it takes too long.
+    pub async fn has_written(&self) {
+        let has = async || self.says("persistence", "aof_buffer_length:").await == Some("0".into());
+        eventually("a log that has all", has).await;
+    }
+
+    /// What follows this in a section of what it tells of itself.
+    async fn says(&self, section: &str, begin: &str) -> Option<String> {
+        let told: String = redis::cmd("INFO")
+            .arg(section)
             .query_async(&mut self.connection().await)
             .await
-            .expect("statistics");
-        let line = format!("cmdstat_{command}:calls=");
-        let calls = |rest: &str| rest.split(',').next()?.parse().ok();
-        let found = statistics.lines().find_map(|l| l.strip_prefix(&line));
-        found.map_or(0, |rest| calls(rest).expect("a number"))
+            .expect("what it tells of itself");
+        let found = told.lines().find_map(|line| line.strip_prefix(begin));
+        found.map(str::to_owned)
     }
 }
 

@@ -31,6 +31,7 @@ async fn limits_survive_a_server_that_is_killed_and_started_again() {
     for bucket in &buckets {
         assert_eq!(store.check(bucket, 4).await.expect("a check").remaining, 1);
     }
+    server.has_written().await;
     drop((store, server));
 
     let server = RedisServer::start_on_with(port, &arguments).expect("the port is still free");
