@@ -53,42 +53,50 @@ async fn a_log_of_600_entries_takes_8_kb_at_the_most() {
 }
 
 #[tokio::test]
-async fn a_ring_that_goes_round_and_grows_keeps_its_order() {
+async fn a_log_goes_on_for_ever_in_little_room_and_keeps_its_order_when_it_is_long() {
     let mut connection = RedisServer::shared().connection().await;
     let clock = ManualClock::new();
     let store = RedisServer::shared()
         .builder()
-        .prefix("ring:")
+        .prefix("long:")
         .clock(clock.clone())
         .connect()
         .await
         .expect("a redis-server");
     let policy = policy(
-        "ring",
+        "long",
         Algorithm::SlidingWindow,
         Quota::new(280, Duration::from_secs(10)),
     );
     let bucket = bucket(policy, 1);
-    // Ten a second never fill more than a hundred slots, however long it goes on.
+    let key = format!("long:{bucket}");
+    // Ten a second are never more than a hundred in the window, however long it goes on.
     for _ in 0..500 {
         clock.advance(Duration::from_secs(1));
         assert!(store.check(&bucket, 10).await.expect("a decision").allowed);
+        let length: usize = connection.strlen(&key).await.expect("a string");
+        assert!(length <= 128 * 8, "{length} bytes");
     }
-    let length: usize = connection
-        .strlen(format!("ring:{bucket}"))
-        .await
-        .expect("a length");
-    assert!(length <= 20 + 120 * 8, "{length} bytes");
-    // Then as many as fit in, from the middle of the ring.
+    // Then as many as fit in, beside those.
     let mut admitted = 0;
     while store.check(&bucket, 3).await.expect("a decision").allowed {
         admitted += 3;
     }
     assert_eq!(admitted, 180);
+    let length: usize = connection.llen(&key).await.expect("a list");
+    assert_eq!(length, 280);
     clock.advance(Duration::from_secs(1));
     let decision = store.check(&bucket, 10).await.expect("a decision");
     assert!(decision.allowed, "the oldest ten have left");
     assert_eq!(decision.remaining, 0);
+    let length: usize = connection.llen(&key).await.expect("a list");
+    assert_eq!(length, 280);
+    // And short again, once all have left.
+    clock.advance(Duration::from_secs(10));
+    let decision = store.check(&bucket, 10).await.expect("a decision");
+    assert_eq!((decision.allowed, decision.remaining), (true, 270));
+    let length: usize = connection.strlen(&key).await.expect("a string");
+    assert_eq!(length, 10 * 8);
 }
 
 #[tokio::test]
@@ -236,9 +244,11 @@ async fn a_check_is_one_round_trip() {
                 let inside = [
                     "time:",
                     "get:",
+                    "mget:",
                     "set:",
-                    "getrange:",
+                    "append:",
                     "setrange:",
+                    "llen:",
                     "pexpire:",
                 ];
                 !inside.iter().any(|name| line.starts_with(name))

@@ -7,7 +7,7 @@ use super::Quota;
 /// | | allows at once | over any window | memory per client |
 /// | --- | --- | --- | --- |
 /// | [`TokenBucket`](Self::TokenBucket) | `burst` | up to `limit + burst` | one number |
-/// | [`SlidingWindow`](Self::SlidingWindow) | `limit` | never more than `limit` | 8 bytes per admitted request |
+/// | [`SlidingWindow`](Self::SlidingWindow) | `limit` | never more than `limit` | some 10 bytes per admitted request |
 /// | [`FixedWindow`](Self::FixedWindow) | `limit` | up to 2 × `limit` where two windows meet | two numbers |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -17,9 +17,11 @@ local function check_until(last, rule, stored)
   local look, take, first, before = rule.look, rule.take, n, nil
   while n < last do
     n = n + 1
-    local key = keys[n]
-    local is_as_stored = key ~= before
-    local fits, a, b, c, d, e, f = look(key, rule, is_as_stored and stored[n - first])
+    local key, as_stored = keys[n], nil
+    if key ~= before then
+      as_stored = stored[n - first]
+    end
+    local fits, a, b, c, d, e, f = look(key, rule, as_stored)
     if fits then
       take(key, rule, a, b, c, d, e, f)
     end
@@ -31,12 +33,10 @@ end
 local last = 0
 for i = 2, #ARGV, 6 do
   local rule = rule_at(i + 1)
-  -- Of a large ring only the start is read. A key that is not there, or holds something else than a
-  -- string, is not stored here, and is looked at once more.
-  local is_read_whole = ARGV[i + 1] ~= 's' or rule[2] <= 64
   last = last + ARGV[i]
   while n < last do
-    local stored = is_read_whole and redis.call('MGET', unpack(keys, n + 1, last)) or {}
+    -- A key that is not there, or holds something else than a string, is looked at once more.
+    local stored = redis.call('MGET', unpack(keys, n + 1, last))
     local is_decided, answer = pcall(check_until, last, rule, stored)
     if not is_decided then
       if type(answer) == 'string' then

@@ -1,5 +1,5 @@
 -- Takes out of a sliding window's log what was admitted at an instant; see
--- algorithm/sliding_window.rs, and ring.lua for what is stored.
+-- algorithm/sliding_window.rs, and log.lua for what is stored.
 --
 -- KEYS[1]  the bucket
 -- ARGV[2]  how many entries at the most
@@ -10,22 +10,22 @@
 --          window, the newest of them, and 0
 
 local count, per, at = tonumber(ARGV[2]), tonumber(ARGV[4]), tonumber(ARGV[6])
-local ring = read_ring(KEYS[1])
-local given = 0
-local first = ring_first_after(ring, at - 1)
-local after = math.min(ring_first_after(ring, at), first + count)
-if after > first then
-  local stamps = ring_stamps(ring)
-  stamps = string.sub(stamps, 1, first * 8) .. string.sub(stamps, after * 8 + 1)
-  if #stamps == 0 then
+local stamps, len, newest = read_log(KEYS[1])
+stamps, len = without_dropped(stamps, len, newest, per)
+local first = log_first_after(KEYS[1], stamps, len, newest, at - 1)
+local given = math.min(log_first_after(KEYS[1], stamps, len, newest, at) - first, count)
+if given > 0 then
+  if not stamps then
+    -- The newest is the last of the list, and what is given back is not old.
+    redis.call('LREM', KEYS[1], -given, struct.pack('<d', at))
+  elseif given == len then
     redis.call('DEL', KEYS[1])
-    return struct.pack('<ddddd', now, 1, 0, 0, 0)
+  else
+    local left = string.sub(stamps, 1, first * 8) .. string.sub(stamps, (first + given) * 8 + 1)
+    redis.call('SET', KEYS[1], left, 'KEEPTTL')
   end
-  local newest = struct.unpack('<d', stamps, #stamps - 7)
-  write_ring(KEYS[1], stamps, '', ring.slots, newest)
-  ring = read_ring(KEYS[1])
-  given = 1
+  stamps, len, newest = read_log(KEYS[1])
 end
 
-local used = ring.len - ring_first_after(ring, now - per)
-return struct.pack('<ddddd', now, given, used, used > 0 and ring.newest or 0, 0)
+local used = len - log_first_after(KEYS[1], stamps, len, newest, now - per)
+return struct.pack('<ddddd', now, math.min(given, 1), used, used > 0 and newest or 0, 0)

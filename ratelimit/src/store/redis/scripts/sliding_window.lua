@@ -1,72 +1,79 @@
--- Sliding window, exact: the admissions of the last window as a ring of stamps in one string. What
--- it means is said in algorithm/sliding_window.rs, and what is in the string in ring.lua.
+-- Sliding window, exact: the admissions of the last window as a log of stamps. What it means is said
+-- in algorithm/sliding_window.rs, and what is in the key in log.lua.
 --
 -- rule   what the request costs, the limit, and the window's length in microseconds
 -- state  how many entries are in the window, the newest of them, and the entry that must have left
 --        the window before a request that does not fit in does (0 for none)
 
--- stored   what the key holds, where that is known
+-- Has what lies in the future be admitted now, which it does only because the clock stepped back.
+local function step_log_back(key, stamps, len, newest, per)
+  stamps, len = without_dropped(stamps, len, newest, per)
+  local past = log_first_after(key, stamps, len, newest, now)
+  local future = string.rep(struct.pack('<d', now), len - past)
+  local till = kept_after(now + per, per)
+  if stamps or past == 0 then
+    write_log(key, string.sub(stamps or '', 1, past * 8) .. future, till)
+  else
+    redis.call('LTRIM', key, '0', past - 1)
+    push_stamps(key, future)
+    redis.call('PEXPIRE', key, lifetime(till))
+  end
+end
+
+-- stored   the key's string, or false where it is not one; nil where that is not known
 --
--- Returns  whether the request fits in, the state, and the ring of what is in the window
+-- Returns  whether the request fits in, the state, the log's entries and how many they are, as
+--          read_log has them, and how many of them have left the window
 local function look_at_sliding_window(key, rule, stored)
   local cost, limit, per = rule[1], rule[2], rule[3]
-  local ring = read_ring(key, stored)
-  if ring.newest > now then
-    -- Only because the clock stepped back: what lies in the future was admitted now.
-    local n = ring.len - 1
-    while n >= 0 and ring_entry(ring, n) > now do
-      local at = 20 + (ring.head + n) % ring.slots * 8
-      redis.call('SETRANGE', key, at, struct.pack('<d', now))
-      n = n - 1
-    end
-    local header = struct.pack('<I4I4I4d', ring.head, ring.len, ring.slots, now)
-    redis.call('SETRANGE', key, '0', header)
-    redis.call('PEXPIRE', key, lifetime(kept_after(now + per, per)))
-    ring = read_ring(key)
+  local stamps, len, newest = read_log(key, stored)
+  if newest > now then
+    step_log_back(key, stamps, len, newest, per)
+    stamps, len, newest = read_log(key)
   end
-
-  local gone = ring_first_after(ring, now - per)
-  local used = ring.len - gone
-  if gone > 0 then
-    ring.head, ring.len = (ring.head + gone) % ring.slots, used
+  local gone = 0
+  if len > 0 then
+    gone = log_first_after(key, stamps, len, newest, now - per)
   end
-  local fits = used + cost <= limit
+  local used = len - gone
+  if used == 0 then
+    newest = 0
+  end
+  if used + cost <= limit then
+    return true, used, newest, 0, stamps, len, gone
+  end
   local blocking = 0
-  if not fits and cost <= limit then
-    blocking = ring_entry(ring, used + cost - limit - 1)
+  if cost <= limit then
+    blocking = log_entry(key, stamps, len + cost - limit - 1)
   end
-  return fits, used, used > 0 and ring.newest or 0, blocking, ring
+  return false, used, newest, blocking, stamps, len, gone
 end
 
 -- Takes the cost, or all there is, from what was seen.
-local function take_from_sliding_window(key, rule, used, _, _, ring)
+local function take_from_sliding_window(key, rule, used, newest, _, stamps, len, gone)
   local taken = math.min(rule[1], rule[2] - used)
   if taken <= 0 then
     return
   end
-  local len, slots = used + taken, ring.slots
-  local stamps = struct.pack('<d', now)
+  local more, per = struct.pack('<d', now), rule[3]
   if taken > 1 then
-    stamps = string.rep(stamps, taken)
+    more = string.rep(more, taken)
   end
-  local per = rule[3]
-  local is_kept = now + per < kept_after(ring.newest + per, per)
-  local life = not is_kept and lifetime(kept_after(now + per, per))
-  if len <= 64 then
-    write_ring(key, ring_stamps(ring), stamps, len, now, life)
-  elseif len > slots then
-    local new_slots = math.min(rule[2], math.max(2 * slots, len))
-    write_ring(key, ring_stamps(ring), stamps, new_slots, now, life)
+  local till, since = kept_after(now + per, per)
+  local is_kept = newest + per >= since
+  if used == 0 then
+    write_log(key, more, till)
+  elseif stamps and is_kept and len + taken <= 128 then
+    redis.call('APPEND', key, more)
+  elseif stamps then
+    write_log(key, string.sub(stamps, gone * 8 + 1) .. more, till)
   else
-    local from = (ring.head + used) % slots
-    local before_end = math.min(taken, slots - from)
-    redis.call('SETRANGE', key, 20 + from * 8, string.sub(stamps, 1, before_end * 8))
-    if before_end < taken then
-      redis.call('SETRANGE', key, '20', string.sub(stamps, before_end * 8 + 1))
+    if gone > 0 then
+      redis.call('LTRIM', key, gone, '-1')
     end
-    redis.call('SETRANGE', key, '0', struct.pack('<I4I4I4d', ring.head, len, slots, now))
-    if life then
-      redis.call('PEXPIRE', key, life)
+    push_stamps(key, more)
+    if not is_kept then
+      redis.call('PEXPIRE', key, lifetime(till))
     end
   end
 end

@@ -23,7 +23,10 @@ end
 -- Until when a key is kept that says nothing any more from an instant on: longer by up to a window,
 -- and by ten seconds at the most, so that its expiry need not be put off each time that a client
 -- comes. To write over what is stored takes Redis half as long as to store it with an expiry.
+--
+-- Returns  that, and the first instant of which it is the same
 local function kept_after(instant, window)
   local step = math.min(window, 10000000)
-  return instant - instant % step + step
+  local since = instant - instant % step
+  return since + step, since
 end
