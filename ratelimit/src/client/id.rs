@@ -1,9 +1,9 @@
 //! Who a bucket belongs to, in a fixed 17 bytes whatever a request says.
 
 use std::{
-    fmt,
+    fmt::{self, Write},
     hash::{Hash, Hasher},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr},
     str::FromStr,
 };
 
@@ -137,16 +137,24 @@ fn half(digest: &[u8]) -> [u8; 16] {
     half
 }
 
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ClientId {
+    /// Writes what it is shown as. A check in Redis does so, and needs no formatter's room and ways
+    /// for that.
+    pub(crate) fn write_to(self, out: &mut impl Write) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Everybody => return f.write_str("everybody"),
-            Kind::UnknownIp => return f.write_str("ip:unknown"),
+            Kind::Everybody => return out.write_str("everybody"),
+            Kind::UnknownIp => return out.write_str("ip:unknown"),
             Kind::V4 => {
-                let octets = self.name.first_chunk::<4>().copied();
-                return write!(f, "ip:{}", Ipv4Addr::from(octets.unwrap_or_default()));
+                let [a, b, c, d, ..] = self.name;
+                out.write_str("ip:")?;
+                out.write_str(itoa::Buffer::new().format(a))?;
+                for octet in [b, c, d] {
+                    out.write_str(".")?;
+                    out.write_str(itoa::Buffer::new().format(octet))?;
+                }
+                return Ok(());
             }
-            Kind::V6 => return write!(f, "ip:{}/64", Ipv6Addr::from(self.name)),
+            Kind::V6 => return write!(out, "ip:{}/64", Ipv6Addr::from(self.name)),
             Kind::ApiKey => "key",
             Kind::Identity => "identity",
             Kind::Header => "header",
@@ -154,7 +162,13 @@ impl fmt::Display for ClientId {
             Kind::Value => "value",
             Kind::All => "all",
         };
-        write!(f, "{kind}:{:032x}", u128::from_be_bytes(self.name))
+        write!(out, "{kind}:{:032x}", u128::from_be_bytes(self.name))
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(f)
     }
 }
 

@@ -41,7 +41,7 @@ impl CustomStore {
         deadline: Instant,
         question: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.breaker.ask(in_time(deadline, question)).await
+        self.breaker.ask(|| in_time(deadline, question)).await
     }
 }
 

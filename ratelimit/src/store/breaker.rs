@@ -59,15 +59,16 @@ impl Breaker {
         }))
     }
 
-    /// The answer to a question, which is not asked during an outage.
-    pub(crate) async fn ask<T>(
-        &self,
-        question: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    /// The answer to a question, which is not asked during an outage. (It is begun here, since a
+    /// future that is handed on is copied, with all the room that it will ever need.)
+    pub(crate) async fn ask<T, F>(&self, question: impl FnOnce() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         if self.0.is_open.load(Ordering::Relaxed) {
             return Err(StoreError::not_asked());
         }
-        let answer = question.await;
+        let answer = question().await;
         match &answer {
             Err(error) if error.is_outage() => self.failed(error),
             _ => self.answered(),
@@ -220,12 +221,12 @@ mod tests {
     }
 
     async fn fail(breaker: &Breaker) {
-        let answer = breaker.ask(ready(Err::<(), _>(StoreError::new("gone"))));
+        let answer = breaker.ask(|| ready(Err::<(), _>(StoreError::new("gone"))));
         assert!(answer.await.is_err());
     }
 
     async fn is_asked(breaker: &Breaker) -> bool {
-        breaker.ask(ready(Ok(()))).await.is_ok()
+        breaker.ask(|| ready(Ok(()))).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
@@ -241,7 +242,7 @@ mod tests {
         for _ in 0..FAILURES {
             fail(&breaker).await;
         }
-        let asked = breaker.ask(pending::<Result<(), StoreError>>()).await;
+        let asked = breaker.ask(pending::<Result<(), StoreError>>).await;
         assert!(asked.is_err(), "nobody waits during an outage");
 
         // After 50, 150, 350 and 750 ms, and then twice a second.
@@ -266,7 +267,7 @@ mod tests {
         let (breaker, _) = breaker(&Arc::default());
         for _ in 0..10 * FAILURES {
             let error = StoreError::of_one_bucket("a list, not a bucket");
-            let answer = breaker.ask(ready(Err::<(), _>(error)));
+            let answer = breaker.ask(|| ready(Err::<(), _>(error)));
             assert!(answer.await.is_err());
         }
         assert!(is_asked(&breaker).await);

@@ -1,7 +1,7 @@
 //! One client's account under one tier of one policy.
 
 use std::{
-    fmt,
+    fmt::{self, Write},
     hash::{Hash, Hasher},
 };
 
@@ -117,27 +117,41 @@ impl Hash for Bucket {
     }
 }
 
-impl fmt::Display for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{{}}}", self.client)?;
+impl Bucket {
+    /// Writes its name. A check in Redis does so, and needs no formatter's room and ways for that.
+    pub(super) fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+        out.write_str("{")?;
+        self.client.write_to(out)?;
+        out.write_str("}")?;
         let names = [
             self.policy.name(),
             self.tier.name(),
             self.algorithm().name(),
         ];
         for name in names {
-            f.write_str(":")?;
-            f.write_str(name)?;
+            out.write_str(":")?;
+            out.write_str(name)?;
         }
-        write!(f, ":{}/", self.quota.limit())?;
-        match self.quota.per_micros() {
-            per if per % 1_000_000 == 0 => write!(f, "{}s", per / 1_000_000)?,
-            per => write!(f, "{per}us")?,
-        }
+        let (per, unit) = match self.quota.per_micros() {
+            per if per % 1_000_000 == 0 => (per / 1_000_000, "s"),
+            per => (per, "us"),
+        };
+        out.write_str(":")?;
+        out.write_str(itoa::Buffer::new().format(self.quota.limit()))?;
+        out.write_str("/")?;
+        out.write_str(itoa::Buffer::new().format(per))?;
+        out.write_str(unit)?;
         if self.algorithm() == Algorithm::TokenBucket {
-            write!(f, ":{}", self.quota.burst())?;
+            out.write_str(":")?;
+            out.write_str(itoa::Buffer::new().format(self.quota.burst()))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(f)
     }
 }
 

@@ -33,7 +33,7 @@ fn an_outage_begins_once_and_ends_once() {
             let breaker = breaker.clone();
             thread::spawn(move || {
                 for _ in 0..3 {
-                    let answer = breaker.ask(async { Err::<(), _>(StoreError::new("gone")) });
+                    let answer = breaker.ask(async || Err::<(), _>(StoreError::new("gone")));
                     assert!(block_on(answer).is_err());
                 }
             })
@@ -51,7 +51,7 @@ fn an_outage_begins_once_and_ends_once() {
         runtime.block_on(tokio::time::sleep(10 * PAUSE));
 
         assert!(breaker.is_closed(), "nobody would be asked again");
-        assert!(block_on(breaker.ask(async { Ok(()) })).is_ok());
+        assert!(block_on(breaker.ask(async || Ok(()))).is_ok());
         let health = breaker.health();
         let was_up = std::iter::once(true).chain(health.changes.iter().map(|change| change.is_up));
         for (before, change) in was_up.zip(&health.changes) {

@@ -1,8 +1,6 @@
 //! What is said in a script's call.
 
-use std::fmt;
-
-use redis::{Cmd, RedisWrite, ToRedisArgs};
+use redis::{Cmd, ToRedisArgs};
 
 use crate::{
     algorithm::token_bucket,
@@ -10,9 +8,12 @@ use crate::{
     store::Bucket,
 };
 
-/// A call that needs more room than these for each key, and for the rest, gets it later.
+/// The room of a call for each key, and for the rest. What needs more gets it later.
 const ARGUMENTS: usize = 8;
 const BYTES: usize = 160;
+
+/// The room of a key, likewise, beside its prefix.
+const KEY_BYTES: usize = 96;
 
 /// A script's call, up to the time: `None` for the server's own.
 pub(super) fn of(
@@ -35,22 +36,12 @@ pub(super) fn of(
 }
 
 /// What a bucket is called in Redis.
-pub(super) struct Key<'a> {
-    pub(super) prefix: &'a str,
-    pub(super) bucket: &'a Bucket,
-}
-
-impl fmt::Display for Key<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.prefix)?;
-        self.bucket.fmt(f)
-    }
-}
-
-impl ToRedisArgs for Key<'_> {
-    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        out.write_arg_fmt(self);
-    }
+pub(super) fn key(prefix: &str, bucket: &Bucket) -> String {
+    let mut key = String::with_capacity(prefix.len() + KEY_BYTES);
+    key.push_str(prefix);
+    // A string takes whatever it is given.
+    let _ = bucket.write_to(&mut key);
+    key
 }
 
 /// An algorithm, as it is in `ARGV`.

@@ -264,7 +264,7 @@ impl RedisStore {
     /// Sends what is no check. During an outage it is not sent, and where there are no checks it is
     /// by this that an outage is seen.
     async fn send_aside(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
-        let answers = async {
+        let answers = async || {
             let answers = self
                 .connections
                 .send_all(commands, self.connections.deadline())
@@ -278,7 +278,7 @@ impl RedisStore {
         };
         // One server of a cluster may be out, and the others' clients must not suffer for it.
         if self.connections.is_cluster() && self.breaker.is_closed() {
-            answers.await
+            answers().await
         } else {
             self.breaker.ask(answers).await
         }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     RedisStore,
-    call::{self, Key, letter, rule},
+    call::{self, letter, rule},
     connection::{Slot, Waiting, reason},
     reply::{Answer, Found, agreed, decisions, of_each},
     scripts::Source,
@@ -30,7 +30,7 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// One check: one round trip, or two where the server has lost the script.
     pub(super) async fn check(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let Answer([now, admitted, state @ ..]) = self.ask(self.in_turn(bucket, cost)).await?;
+        let Answer([now, admitted, state @ ..]) = self.ask(|| self.in_turn(bucket, cost)).await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.check(&bucket.quota(), cost), admitted).ok_or_else(not_the_scripts)
     }
@@ -44,7 +44,7 @@ impl Run<'_> {
     ) -> Result<(u32, Decision), StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).lease;
         let wants = rule(bucket, wanted);
-        let answer = self.ask(self.one(source, bucket, needed, &wants));
+        let answer = self.ask(|| self.one(source, bucket, needed, &wants));
         let Answer([now, taken, state @ ..]) = answer.await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         let cost = if taken == 2 { wanted } else { needed };
@@ -56,7 +56,7 @@ impl Run<'_> {
     pub(super) async fn charge(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).charge;
         let Answer([now, was_there, state @ ..]) =
-            self.ask(self.one(source, bucket, cost, &[])).await?;
+            self.ask(|| self.one(source, bucket, cost, &[])).await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.charge(&bucket.quota(), cost), was_there).ok_or_else(not_the_scripts)
     }
@@ -69,7 +69,9 @@ impl Run<'_> {
         at: u64,
     ) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).refund;
-        let Answer([now, _, state @ ..]) = self.ask(self.one(source, bucket, cost, &[at])).await?;
+        let at = [at];
+        let given = self.ask(|| self.one(source, bucket, cost, &at));
+        let Answer([now, _, state @ ..]) = given.await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         Ok(found.check(&bucket.quota(), 0))
     }
@@ -78,11 +80,16 @@ impl Run<'_> {
     pub(super) async fn reset(self, bucket: &Bucket) -> Result<(), StoreError> {
         let mut forget = redis::cmd("DEL");
         forget.arg(self.key(bucket));
-        let answer = async {
+        let answer = async || {
             let slot = self.store.connections.slot()?;
             self.command(&slot, &forget).await
         };
-        let forgotten = async { answer.await.map(drop).map_err(|error| self.failed(&error)) };
+        let forgotten = async || {
+            answer()
+                .await
+                .map(drop)
+                .map_err(|error| self.failed(&error))
+        };
         self.store.breaker.ask(forgotten).await
     }
 
@@ -98,7 +105,7 @@ impl Run<'_> {
             }
             call
         };
-        let answer = async {
+        let answer = async || {
             let slot = self.store.connections.slot()?;
             self.call(&slot, &self.store.scripts.check_all, call).await
         };
@@ -128,7 +135,7 @@ impl Run<'_> {
     ) -> Result<Vec<Value>, RedisError> {
         let ask = |(place, check): (usize, &Waiting)| {
             let asked = (letter(&check.bucket), rule(&check.bucket, check.cost));
-            (asked, self.key(&check.bucket).to_string(), place)
+            (asked, self.key(&check.bucket), place)
         };
         let mut asking: Vec<_> = checks.iter().enumerate().map(ask).collect();
         asking.sort_unstable();
@@ -198,12 +205,13 @@ impl Run<'_> {
         }
     }
 
-    async fn ask<T: FromRedisValue>(
-        self,
-        answer: impl Future<Output = Result<Value, RedisError>>,
-    ) -> Result<T, StoreError> {
-        let answer = async {
-            let answer = answer.await.map_err(|error| self.failed(&error))?;
+    async fn ask<T, F>(self, question: impl FnOnce() -> F) -> Result<T, StoreError>
+    where
+        T: FromRedisValue,
+        F: Future<Output = Result<Value, RedisError>>,
+    {
+        let answer = async || {
+            let answer = question().await.map_err(|error| self.failed(&error))?;
             redis::from_redis_value(answer).map_err(|_| not_the_scripts())
         };
         self.store.breaker.ask(answer).await
@@ -217,11 +225,8 @@ impl Run<'_> {
         }
     }
 
-    fn key<'b>(&'b self, bucket: &'b Bucket) -> Key<'b> {
-        Key {
-            prefix: &self.store.prefix,
-            bucket,
-        }
+    fn key(&self, bucket: &Bucket) -> String {
+        call::key(&self.store.prefix, bucket)
     }
 }
 

@@ -36,7 +36,7 @@ impl RedisTiers {
             Some(tier) => redis::Cmd::hset(name, "tier", tier),
             None => redis::Cmd::del(name),
         };
-        let done = async {
+        let set = async || {
             let answer = self
                 .connections
                 .send(&command, self.connections.deadline())
@@ -44,7 +44,7 @@ impl RedisTiers {
             let answer = answer.and_then(Value::extract_error);
             answer.map(drop).map_err(|error| self.failed(&error))
         };
-        self.breaker.ask(done).await
+        self.breaker.ask(set).await
     }
 
     /// The field `tier`, and whether there is such a key at all.
@@ -73,7 +73,8 @@ fn name(key: &[u8]) -> Vec<u8> {
 
 impl TierResolver for RedisTiers {
     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
-        let answer = self.breaker.ask(self.look_up(&name(key.as_bytes()))).await;
+        let name = name(key.as_bytes());
+        let answer = self.breaker.ask(|| self.look_up(&name)).await;
         let (tier, exists) = answer.map_err(|error| {
             if error.is_of_one_bucket() {
                 ResolveError::new(error)
