@@ -179,7 +179,7 @@ async fn a_client_is_looked_at_and_reset() {
 async fn the_bypass_is_turned_on_and_ends_by_itself() {
     let (limiter, clock) = in_memory();
     let app = app(&limiter, with_token).await;
-    while app.status("/").await != 429 {}
+    app.use_up("/").await;
     let browser = signed_in(&app).await;
     browser.fill("bypass-reason", "<b>incident</b> 42").await;
     browser.fill("bypass-minutes", "15").await;

@@ -84,6 +84,20 @@ impl App {
             .as_u16()
     }
 
+    /// Asks until the limit is used up.
+    ///
+    /// # Panics
+    ///
+    /// There is no limit of up to a thousand requests.
+    pub async fn use_up(&self, path: &str) {
+        for _ in 0..=1_000 {
+            if self.status(path).await == 429 {
+                return;
+            }
+        }
+        panic!("nobody is turned away from {path}");
+    }
+
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.address.port()

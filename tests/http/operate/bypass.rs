@@ -90,7 +90,7 @@ async fn processes_on_one_redis_follow_the_switch_within_a_second() {
     let server = RedisServer::start();
     let (one, other) = (limiter_on(&server).await, limiter_on(&server).await);
     let app = start(&other).await;
-    while app.status("/").await != 429 {}
+    app.use_up("/").await;
     let began = std::time::Instant::now();
     one.start_bypass("incident 42", Duration::from_secs(600))
         .await
@@ -205,7 +205,7 @@ async fn the_secret_s_header_can_be_another() {
         .build()
         .expect("built");
     let app = start(&limiter).await;
-    while app.status("/").await != 429 {}
+    app.use_up("/").await;
     for (name, status) in [("x-break-glass", 200), ("x-ratelimit-bypass", 429)] {
         let answer = app.get("/").header(name, OLD).send().await;
         assert_eq!(answer.expect("an answer").status(), status);
@@ -273,7 +273,7 @@ async fn a_server_that_permits_no_more_than_checks_keeps_limits_all_the_same() {
     let store = store.expect("connected");
     let limiter = RateLimiter::builder().store(store).build().expect("built");
     let app = start(&limiter).await;
-    while app.status("/").await != 429 {}
+    app.use_up("/").await;
     let refused = async || {
         let log: Vec<redis::Value> = redis::cmd("ACL")
             .arg("LOG")

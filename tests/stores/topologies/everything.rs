@@ -53,7 +53,7 @@ pub(super) async fn works(store: RedisStore) {
 /// turned away as well.
 async fn in_touch(limiter: &RateLimiter, store: RedisStore, app: &App) {
     let other = RateLimiter::builder().store(store).build().expect("built");
-    while app.status("/").await != 429 {}
+    app.use_up("/").await;
     eventually("the figures of all", async || {
         let figures = other.fleet_figures().await.expect("figures");
         figures
