@@ -181,6 +181,29 @@ async fn a_redis_that_keeps_nothing_on_disk_is_said_once() {
 }
 
 #[tokio::test]
+async fn a_bypass_is_said_once_for_each_request() {
+    const SECRET: &str = "a secret of thirty-two characters";
+    let server = RedisServer::start();
+    let store = server.builder().leases().connect().await;
+    let limiter = RateLimiter::builder()
+        .store(store.expect("a redis-server"))
+        .bypass_secret(SECRET)
+        .build();
+    let app = App::start(router(limiter.expect("nothing is wrong with it"))).await;
+    // From now on there are slices, and checks are first tried out of them.
+    assert_eq!(app.status("/").await, 200);
+
+    let (log, _guard) = Log::begin();
+    let request = app.get("/").header("x-ratelimit-bypass", SECRET);
+    assert_eq!(request.send().await.expect("an answer").status(), 200);
+    let [line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(line.contains("WARN") && line.contains("noticed"), "{line}");
+    assert!(!line.contains(SECRET), "{line}");
+}
+
+#[tokio::test]
 async fn an_outage_is_said_when_it_begins_and_when_it_ends() {
     let server = RedisServer::start();
     let port = server.port();
