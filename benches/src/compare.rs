@@ -1,7 +1,7 @@
 //! Contestants measured in turn, round after round, so that what the machine does meanwhile
 //! troubles all of them alike; what is reported is the median and how far the ratio spread.
 
-use std::fmt::Write;
+use std::{fmt::Write, iter};
 
 /// Rounds of each comparison.
 pub const ROUNDS: usize = 7;
@@ -63,8 +63,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Measures all in turn, and says what their medians are. The first is what the others are
-    /// compared with.
+    /// Measures all in turn, and says what their medians are.
     pub fn compare(
         &mut self,
         what: &str,
@@ -72,20 +71,28 @@ impl Table {
         mut contestants: Vec<Contestant<'_>>,
     ) -> Vec<f64> {
         eprintln!("{what}");
-        let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); contestants.len()];
-        for _ in 0..ROUNDS {
-            for (contestant, figures) in contestants.iter_mut().zip(&mut rounds) {
-                figures.push((contestant.round)());
-            }
-        }
-        let base = rounds[0].clone();
+        let round = || contestants.iter_mut().map(|one| (one.round)()).collect();
+        let rounds: Vec<Vec<f64>> = iter::repeat_with(round).take(ROUNDS).collect();
+        let names: Vec<&str> = contestants.iter().map(|one| one.name.as_str()).collect();
+        self.add_rounds(what, unit, &names, &rounds)
+    }
+
+    /// Adds what has been measured in rounds, each with a figure for each name, and says what their
+    /// medians are. The first is what the others are compared with.
+    pub fn add_rounds(
+        &mut self,
+        what: &str,
+        unit: Unit,
+        names: &[&str],
+        rounds: &[Vec<f64>],
+    ) -> Vec<f64> {
         let mut medians = Vec::new();
-        for (contestant, figures) in contestants.iter().zip(rounds) {
-            let ratios: Vec<f64> = figures.iter().zip(&base).map(|(a, b)| a / b).collect();
+        for (n, name) in names.iter().enumerate() {
+            let ratios = rounds.iter().map(|round| round[n] / round[0]).collect();
             let (low, ratio, high) = spread(ratios);
-            let (_, median, _) = spread(figures);
+            let (_, median, _) = spread(rounds.iter().map(|round| round[n]).collect());
             let ratio = format!("{ratio:.2} ({low:.2}–{high:.2})");
-            self.add_row(what, &contestant.name, &unit.show(median), &ratio);
+            self.add_row(what, name, &unit.show(median), &ratio);
             medians.push(median);
         }
         medians

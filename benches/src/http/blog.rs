@@ -1,6 +1,6 @@
 //! The blog's app, if there is a Python that can run it.
 
-use std::{io, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use super::server::Server;
 
@@ -21,10 +21,11 @@ pub(super) const VARIANTS: [(&str, [&str; 2]); 2] = [
     ),
 ];
 
-/// Starts it on the Redis at this URL, with these settings of uvicorn.
-pub(super) fn start(redis: &str, [r#loop, http]: [&str; 2]) -> io::Result<Server> {
+/// It with its counters in the Redis at this URL, and with these settings of uvicorn.
+pub(super) fn server(name: &'static str, redis: &str, [r#loop, http]: [&str; 2]) -> Server {
     let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("blog/app.py");
-    Server::start(&["python3", &app.to_string_lossy(), redis, r#loop, http])
+    let command = ["python3", &app.to_string_lossy(), redis, r#loop, http];
+    Server::new(name, &command)
 }
 
 /// What it runs on, if it does.

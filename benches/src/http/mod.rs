@@ -4,13 +4,17 @@ pub(crate) mod blog;
 mod redis;
 mod server;
 
-use std::error::Error;
+use std::{error::Error, io, iter};
 
 use self::server::{Server, Wrk};
-use crate::compare::{Contestant, Table, Unit};
+use crate::compare::{ROUNDS, Table, Unit};
 
-const SERVERS: [(&str, &str); 5] = [
+const SERVERS: [(&str, &str); 6] = [
     ("bare", "the bare handler"),
+    (
+        "three-headers",
+        "the bare handler, which always writes the same three headers",
+    ),
     ("ratelimit", "#[rate_limit] with tiers, memory, all headers"),
     ("tower_governor", "tower_governor, with its headers"),
     ("axum-governor", "axum-governor, with its headers"),
@@ -20,21 +24,22 @@ const SERVERS: [(&str, &str); 5] = [
 pub(crate) fn run(table: &mut Table) -> Result<(), Box<dyn Error>> {
     let mut servers = Vec::new();
     for (variant, name) in SERVERS {
-        servers.push((name, Server::of_ours(&[variant])?));
+        servers.push(Server::of_ours(name, &[variant])?);
     }
     let wrk = Wrk {
         connections: 32,
         script: None,
     };
-    compare(table, "HTTP", &servers, &wrk);
+    compare(table, "HTTP", &servers, &wrk)?;
     redis::run(table)
 }
 
-fn compare(table: &mut Table, what: &str, servers: &[(&str, Server)], wrk: &Wrk) {
-    let contestants = servers
-        .iter()
-        .map(|(name, server)| Contestant::new(*name, || wrk.requests_per_second(server)))
-        .collect();
+fn compare(table: &mut Table, what: &str, servers: &[Server], wrk: &Wrk) -> io::Result<()> {
     let what = format!("{what}, wrk with {} connections", wrk.connections);
-    table.compare(&what, Unit::PerSecond, contestants);
+    eprintln!("{what}");
+    let round = || wrk.round(servers);
+    let rounds: io::Result<Vec<Vec<f64>>> = iter::repeat_with(round).take(ROUNDS).collect();
+    let names: Vec<&str> = servers.iter().map(|server| server.name).collect();
+    table.add_rounds(&what, Unit::PerSecond, &names, &rounds?);
+    Ok(())
 }

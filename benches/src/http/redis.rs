@@ -22,7 +22,7 @@ pub(super) fn run(table: &mut Table) -> Result<(), Box<dyn Error>> {
     let mut servers = Vec::new();
     if blog::versions().is_some() {
         for (name, settings) in blog::VARIANTS {
-            servers.push((name, blog::start(&url, settings)?));
+            servers.push(blog::server(name, &url, settings));
         }
     } else {
         table.leave_out(blog::NAME, blog::HOW_TO_GET_IT);
@@ -34,15 +34,14 @@ pub(super) fn run(table: &mut Table) -> Result<(), Box<dyn Error>> {
         ),
         ("axum-limit-redis", "axum-limit, without tiers and headers"),
     ] {
-        servers.push((name, Server::of_ours(&[variant, &url])?));
+        servers.push(Server::of_ours(name, &[variant, &url])?);
     }
     let wrk = Wrk {
         connections: 64,
         script: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/api_keys.lua")),
     };
     let what = format!("HTTP on Redis, sliding_window, {API_KEYS} API keys");
-    compare(table, &what, &servers, &wrk);
-    Ok(())
+    Ok(compare(table, &what, &servers, &wrk)?)
 }
 
 /// The tier of each is in its hash, where the blog's app and [`ratelimit`] both look.

@@ -14,20 +14,16 @@ use std::{
 use axum::Router;
 use tokio::net::TcpListener;
 
-async fn bare() -> &'static str {
-    "Hello, world!"
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let variant = arguments.next().unwrap_or_default();
     let redis = arguments.next().unwrap_or_default();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    // As `#[tokio::main]` makes it: with as many threads as there are cores for it.
+    let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         match variant.as_str() {
             "bare" => serve(memory::unlimited()).await,
+            "three-headers" => serve(memory::three_headers()).await,
             "ratelimit" => serve(memory::ratelimit()?).await,
             "tower_governor" => serve(memory::tower_governor()?).await,
             "axum-governor" => serve(memory::axum_governor()?).await,

@@ -1,30 +1,66 @@
-//! Limits in memory, which are not used up, for each address.
+//! Limits in memory, which are not used up, for each address. Their numbers have four digits, as those
+//! of real limits may, and what all of them protect takes an argument, as nearly all handlers do.
 
 use std::{error::Error, num::NonZeroU64, sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderName, HeaderValue},
+    response::IntoResponse,
+    routing::get,
+};
 use axum_gcra::{RateLimitLayer, gcra, real_ip::RealIp};
 use axum_governor::{extractor::PeerIp, nz};
 use ratelimit::{RateLimiter, StaticTiers, rate_limit};
 use tower_governor::governor::GovernorConfigBuilder;
 
-use super::bare;
-
 type Made = Result<Router, Box<dyn Error>>;
 
+const GREETING: &str = "Hello, world!";
+
+async fn bare(State(greeting): State<&'static str>) -> &'static str {
+    greeting
+}
+
 pub(super) fn unlimited() -> Router {
-    Router::new().route("/", get(bare))
+    Router::new().route("/", get(bare)).with_state(GREETING)
+}
+
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (
+        HeaderName::from_static("x-ratelimit-limit"),
+        HeaderValue::from_static("6000"),
+    ),
+    (
+        HeaderName::from_static("x-ratelimit-remaining"),
+        HeaderValue::from_static("5999"),
+    ),
+    (
+        HeaderName::from_static("x-ratelimit-reset"),
+        HeaderValue::from_static("1"),
+    ),
+];
+
+/// What the headers alone cost: axum and hyper have as much to do for these as for ours.
+async fn three_constants(State(greeting): State<&'static str>) -> impl IntoResponse {
+    (HEADERS, greeting)
+}
+
+pub(super) fn three_headers() -> Router {
+    let handler = get(three_constants);
+    Router::new().route("/", handler).with_state(GREETING)
 }
 
 #[rate_limit(
     tier_header = "X-API-Key",
-    free = 1_000_000_000,
-    pro = 2_000_000_000,
-    per = "1h",
+    free = 6_000,
+    pro = 9_000,
+    per = "10ms",
     algo = "token_bucket"
 )]
-async fn limited() -> &'static str {
-    "Hello, world!"
+async fn limited(State(greeting): State<&'static str>) -> &'static str {
+    greeting
 }
 
 pub(super) fn ratelimit() -> Made {
@@ -32,13 +68,13 @@ pub(super) fn ratelimit() -> Made {
         .tiers(StaticTiers::new([("k-alice", "pro")]))
         .build()?
         .install()?;
-    Ok(Router::new().route("/", get(limited)))
+    Ok(Router::new().route("/", get(limited)).with_state(GREETING))
 }
 
 pub(super) fn tower_governor() -> Made {
     let config = GovernorConfigBuilder::default()
-        .per_nanosecond(1)
-        .burst_size(1_000_000_000)
+        .per_nanosecond(1_666)
+        .burst_size(6_000)
         .use_headers()
         .finish()
         .ok_or("tower_governor does not take these settings")?;
@@ -49,11 +85,17 @@ pub(super) fn axum_governor() -> Made {
     let config = axum_governor::GovernorConfigBuilder::default()
         .with_extractor(PeerIp::default())
         .expect_connect_info()
-        .quota_default(axum_governor::Quota::requests_per_hour(nz!(
-            1_000_000_000_u32
-        )))
+        .quota_default(
+            axum_governor::Quota::requests_per_second(nz!(600_000_u32)).burst(nz!(6_000_u32)),
+        )
         .finish()?;
     Ok(unlimited().layer(axum_governor::GovernorLayer::new(config)))
+}
+
+async fn old_bare(
+    axum_07::extract::State(greeting): axum_07::extract::State<&'static str>,
+) -> &'static str {
+    greeting
 }
 
 pub(super) fn axum_gcra() -> axum_07::Router {
@@ -63,6 +105,7 @@ pub(super) fn axum_gcra() -> axum_07::Router {
         .with_default_quota(quota)
         .default_handle_error();
     axum_07::Router::new()
-        .route("/", axum_07::routing::get(bare))
+        .route("/", axum_07::routing::get(old_bare))
         .route_layer(layer)
+        .with_state(GREETING)
 }
