@@ -9,8 +9,8 @@
 //! ) -> Response {
 //!     impl PolicySource for __rate_limit_search { … }
 //!     async fn search(State(db): State<Db>, Query(q): Query<Search>) -> … { … }  // as it was written
-//!     let responder = a.responder();
-//!     responder.respond(search(a.into_inner(), b.into_inner()).await).await
+//!     let (responder, a) = a.into_parts();
+//!     responder.respond(search(a, b.into_inner()).await).await
 //! }
 //! ```
 //!
@@ -117,15 +117,19 @@ fn outer(
         let (cfg, variable, ty) = (cfgs(argument), variable(n), &argument.ty);
         quote!(#(#cfg)* #variable: #krate::RateLimited<#source, #ty>)
     });
+    // All arguments carry the same decision; this one is there whatever is configured.
+    let decided = arguments.iter().position(|argument| !has_cfg(argument));
     let passed = written.iter().enumerate().map(|(n, argument)| {
         let (cfg, variable) = (cfgs(argument), variable(n));
-        quote!(#(#cfg)* #variable.into_inner())
+        let into_inner = (decided != Some(n)).then(|| quote!(.into_inner()));
+        quote!(#(#cfg)* #variable #into_inner)
     });
-    // All arguments carry the same decision; this one is there whatever is configured.
-    let decided = arguments
-        .iter()
-        .position(|argument| !has_cfg(argument))
-        .map(variable);
+    let decided = decided.map(variable);
+    let extracted = if written.is_empty() {
+        quote!(())
+    } else {
+        decided.to_token_stream()
+    };
     let responder = Ident::new("responder", Span::mixed_site());
     let turbofish = turbofish(&signature.generics.params);
     // Where the answer is no response, the error points at its type. It remains code of this macro,
@@ -171,7 +175,7 @@ fn outer(
 
             #within
 
-            let #responder = #decided.responder();
+            let (#responder, #extracted) = #decided.into_parts();
             #answer
         }
     }

@@ -41,7 +41,7 @@ use tower_service::Service;
 use crate::{
     client::StaticTiers,
     clock::ManualClock,
-    http::Wanted,
+    http::want,
     limiter::{Builder, RateLimitStatus, RateLimiter},
     store::MemoryStore,
 };
@@ -133,7 +133,7 @@ fn get(path: &str) -> Request<Body> {
 async fn send(app: &Router, mut request: Request<Body>) -> Response {
     let peer = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut app = app.clone().layer(MockConnectInfo(peer));
-    request.extensions_mut().insert(Wanted);
+    want(request.extensions_mut());
     match app.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

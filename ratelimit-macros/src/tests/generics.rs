@@ -59,13 +59,13 @@ where
     {
         state.clone().show(N)
     }
-    let responder = argument_1.responder();
+    let (responder, argument_1) = argument_1.into_parts();
     ::ratelimit::Responder::respond(
             &responder,
             generic::<
                 T,
                 N,
-            >(#[cfg(feature = "extra")] argument_0.into_inner(), argument_1.into_inner())
+            >(#[cfg(feature = "extra")] argument_0.into_inner(), argument_1)
                 .await,
         )
         .await

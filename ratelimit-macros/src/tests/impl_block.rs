@@ -12,10 +12,10 @@ impl Service {
             "::show"), ::core::file!(), ::core::line!(), ::core::column!(),
             ::ratelimit::__private::policies_of:: < Shared >,)
         }
-        let responder = argument_0.responder();
+        let (responder, argument_0) = argument_0.into_parts();
         ::ratelimit::Responder::respond(
                 &responder,
-                Self::__rate_limited_show(argument_0.into_inner()).await,
+                Self::__rate_limited_show(argument_0).await,
             )
             .await
     }

@@ -37,6 +37,6 @@ async fn ping(
     }
     #[allow(clippy::unused_async)]
     async fn ping() {}
-    let responder = argument_0.responder();
+    let (responder, ()) = argument_0.into_parts();
     ::ratelimit::Responder::respond(&responder, ping().await).await
 }

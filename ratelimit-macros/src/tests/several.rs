@@ -47,6 +47,6 @@ async fn search(
     async fn search() -> &'static str {
         "found"
     }
-    let responder = argument_0.responder();
+    let (responder, ()) = argument_0.into_parts();
     ::ratelimit::Responder::respond(&responder, search().await).await
 }

@@ -64,10 +64,10 @@ pub async fn search(
     ) -> Result<Json<Hits>, AppError> {
         db.find(&q).await
     }
-    let responder = argument_0.responder();
+    let (responder, argument_0) = argument_0.into_parts();
     ::ratelimit::Responder::respond(
             &responder,
-            search(argument_0.into_inner(), argument_1.into_inner()).await,
+            search(argument_0, argument_1.into_inner()).await,
         )
         .await
 }

@@ -12,7 +12,7 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, RawPathParams, connect_info::MockConnectInfo},
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{Extensions, request::Parts};
 use smallvec::SmallVec;
 
 use super::{Limit, NoIdentity, PolicySource, RateLimitExceeded, StoreUnavailable, headers};
@@ -22,17 +22,35 @@ use crate::{
     policy::Policy,
 };
 
-/// What was decided about a request, and by whose policies: kept in the request.
-#[derive(Clone)]
-pub(super) struct Decided {
-    source: TypeId,
-    pub(super) status: Arc<RateLimitStatus>,
+/// What a request carries from whoever decided about it to those after it.
+#[derive(Clone, Default)]
+struct Carried {
+    /// What was decided last, and by whose policies.
+    decided: Option<(TypeId, Arc<RateLimitStatus>)>,
+    /// Whoever sent it on looks at the response's extensions for what was decided. Where nobody
+    /// looks, a map of extensions need not be made.
+    is_wanted: bool,
 }
 
-/// In a request: whoever sent it on looks at the response's extensions for what was decided. Where
-/// nobody looks, a map of extensions need not be made.
-#[derive(Clone, Copy)]
-pub(crate) struct Wanted;
+/// Has a request say that what is decided about it is looked for in the response.
+pub(crate) fn want(extensions: &mut Extensions) {
+    let carried = extensions.get_or_insert_default::<Carried>();
+    carried.is_wanted = true;
+}
+
+/// What was decided about this request last, if it is limited.
+pub(super) fn decided(parts: &Parts) -> Option<&RateLimitStatus> {
+    let (_, status) = carried(parts)?.decided.as_ref()?;
+    Some(status)
+}
+
+fn carried(parts: &Parts) -> Option<&Carried> {
+    parts.extensions.get::<Carried>()
+}
+
+fn is_wanted(carried: Option<&Carried>, limiter: &RateLimiter) -> bool {
+    limiter.is_for_tests() || carried.is_some_and(|carried| carried.is_wanted)
+}
 
 /// A policy source as a value: what depends on its type is little, since the compiler makes that anew
 /// for each argument of each handler.
@@ -42,6 +60,9 @@ pub(super) struct Source<S> {
     /// `None` where callers are known by what the request says.
     identity: Option<ExtractIdentity<S>>,
 }
+
+/// As it is handed on: a source is more than it takes to make it.
+pub(super) type SourceOf<S> = fn() -> Source<S>;
 
 type ExtractIdentity<S> =
     for<'a> fn(&'a mut Parts, &'a S) -> BoxFuture<'a, Result<Box<dyn Identity>, Box<Response>>>;
@@ -65,6 +86,11 @@ impl<S> Source<S> {
 
     pub(super) fn limits(&self) -> &'static [&'static Limit] {
         self.limits
+    }
+
+    /// Whether what a request says itself is all that the decision needs.
+    fn goes_by_parts(&self) -> bool {
+        self.identity.is_none() && !self.needs_path()
     }
 
     fn needs_path(&self) -> bool {
@@ -96,55 +122,52 @@ pub(super) type Checked = Result<Arc<RateLimitStatus>, Box<Response>>;
 /// those after it.
 ///
 /// Where others must be waited for, a box is nothing. And what is waited for would be a part of each
-/// handler's future otherwise, which the compiler has to describe again and again.
-pub(super) async fn decide<S>(parts: &mut Parts, state: &S, source: Source<S>) -> Checked {
-    if let Some(status) = decided(parts, source.id) {
-        return Ok(status);
+/// handler's future otherwise, which is moved about, and described again and again by the compiler.
+pub(super) async fn decide<S: Sync>(parts: &mut Parts, state: &S, of: SourceOf<S>) -> Checked {
+    match decide_at_once(parts, &of()) {
+        Some(checked) => checked,
+        None => boxed(decide_in_time(parts, state, of())).await,
     }
+}
+
+/// The decision where nothing and nobody needs to be waited for.
+fn decide_at_once<S>(parts: &mut Parts, source: &Source<S>) -> Option<Checked> {
+    let carried = carried(parts);
+    if let Some((decider, status)) = carried.and_then(|carried| carried.decided.as_ref())
+        && *decider == source.id
+    {
+        return Some(Ok(status.clone()));
+    }
+    if !source.goes_by_parts() {
+        return None;
+    }
+    let limiter = limiter(parts);
+    let status = limiter.check_at_once(policies(source.limits), caller(parts, &[], None))?;
+    let status = status.wanted(is_wanted(carried, limiter));
+    Some(conclude(parts, source, status))
+}
+
+async fn decide_in_time<S>(parts: &mut Parts, state: &S, source: Source<S>) -> Checked {
     let identity = match source.identity {
         Some(extract) => Some(extract(parts, state).await?),
         None => None,
     };
     let identified = identity.as_ref().and_then(|identity| identity.identify());
     let path = if source.needs_path() {
-        boxed(path_parameters(parts)).await
+        path_parameters(parts).await
     } else {
         Vec::new()
     };
-    let status = match check_at_once(parts, source.limits, &path, identified) {
-        Some(status) => status,
-        None => boxed(check_in_time(parts, source.limits, &path, identified)).await,
+    let policies: SmallVec<[&Policy; 1]> = policies(source.limits).collect();
+    let (limiter, caller) = (limiter(parts), caller(parts, &path, identified));
+    let status = if source.goes_by_parts() {
+        // At once it could not be decided.
+        limiter.check_in_time(&policies, caller).await
+    } else {
+        limiter.check_all(&policies, caller).await
     };
-    conclude(parts, source.id, source.limits, status)
-}
-
-fn decided(parts: &Parts, source: TypeId) -> Option<Arc<RateLimitStatus>> {
-    let decided = parts.extensions.get::<Decided>()?;
-    (decided.source == source).then(|| decided.status.clone())
-}
-
-fn check_at_once(
-    parts: &Parts,
-    limits: &[&'static Limit],
-    path: &[(String, String)],
-    identified: Option<Identified<'_>>,
-) -> Option<Arc<RateLimitStatus>> {
-    let limiter = limiter(parts);
-    let status = limiter.check_at_once(policies(limits), caller(parts, path, identified))?;
-    Some(Arc::new(status.wanted(is_wanted(parts, limiter))))
-}
-
-async fn check_in_time(
-    parts: &Parts,
-    limits: &[&'static Limit],
-    path: &[(String, String)],
-    identified: Option<Identified<'_>>,
-) -> Arc<RateLimitStatus> {
-    let limiter = limiter(parts);
-    let policies: SmallVec<[&Policy; 1]> = policies(limits).collect();
-    let caller = caller(parts, path, identified);
-    let status = limiter.check_in_time(&policies, caller).await;
-    Arc::new(status.wanted(is_wanted(parts, limiter)))
+    let status = status.wanted(is_wanted(carried(parts), limiter));
+    conclude(parts, &source, status)
 }
 
 fn policies(limits: &[&'static Limit]) -> impl Iterator<Item = &'static Policy> {
@@ -162,28 +185,19 @@ fn caller<'a>(
         .with_identity(identified)
 }
 
-fn conclude(
-    parts: &mut Parts,
-    source: TypeId,
-    limits: &[&Limit],
-    status: Arc<RateLimitStatus>,
-) -> Checked {
+fn conclude<S>(parts: &mut Parts, source: &Source<S>, status: RateLimitStatus) -> Checked {
+    let status = Arc::new(status);
     match status.verdict() {
         Verdict::Admitted => {
-            parts.extensions.insert(Decided {
-                source,
-                status: status.clone(),
+            parts.extensions.insert(Carried {
+                decided: Some((source.id, status.clone())),
+                is_wanted: status.is_wanted(),
             });
             Ok(status)
         }
-        Verdict::Limited => Err(Box::new(turn_away(limits, &status))),
+        Verdict::Limited => Err(Box::new(turn_away(source.limits, &status))),
         Verdict::StoreDown => Err(Box::new(StoreUnavailable.into_response())),
     }
-}
-
-/// Whether somebody will look for the status in the response.
-fn is_wanted(parts: &Parts, limiter: &RateLimiter) -> bool {
-    limiter.is_for_tests() || parts.extensions.get::<Wanted>().is_some()
 }
 
 /// The response to a request over the limit.
@@ -222,6 +236,16 @@ pub(super) async fn finish(
     }
     tell(status, &mut response);
     response
+}
+
+/// The same for an extractor's rejection, of which there are few: in a box, as it is a part of what
+/// each argument waits for.
+pub(super) fn finish_rejection<'a>(
+    limits: &'a [&'static Limit],
+    status: &'a RateLimitStatus,
+    rejection: Response,
+) -> BoxFuture<'a, Response> {
+    boxed(finish(limits, status, rejection))
 }
 
 async fn refund(

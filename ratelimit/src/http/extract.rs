@@ -11,7 +11,7 @@ use once_cell::sync::Lazy;
 
 use super::{
     PolicySource,
-    check::{Decided, Source, decide, finish},
+    check::{Source, SourceOf, decide, decided, finish, finish_rejection},
 };
 use crate::limiter::{RateLimitStatus, RateLimiter};
 
@@ -65,14 +65,6 @@ impl<P, T> RateLimited<P, T> {
     /// What was extracted.
     pub fn into_inner(self) -> T {
         self.inner
-    }
-
-    /// What makes the response.
-    pub fn responder(&self) -> Responder<P> {
-        Responder {
-            status: self.responder.status.clone(),
-            policy: PhantomData,
-        }
     }
 
     /// What was decided.
@@ -155,7 +147,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let extracted = from_parts(parts, state, Source::of::<P>()).await;
+        let extracted = from_parts(parts, state, Source::of::<P>).await;
         extracted.map(|(status, inner)| Self::new(status, inner))
     }
 }
@@ -172,7 +164,7 @@ where
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let extracted = from_request(request, state, Source::of::<P>()).await;
+        let extracted = from_request(request, state, Source::of::<P>).await;
         extracted.map(|(status, inner)| Self::new(status, inner))
     }
 }
@@ -183,35 +175,33 @@ where
 async fn from_parts<S, T>(
     parts: &mut Parts,
     state: &S,
-    source: Source<S>,
+    of: SourceOf<S>,
 ) -> Result<(Arc<RateLimitStatus>, T), Response>
 where
     S: Send + Sync,
     T: FromRequestParts<S>,
 {
-    let limits = source.limits();
-    let status = decide(parts, state, source)
+    let status = decide(parts, state, of)
         .await
         .map_err(|turned_away| *turned_away)?;
     let rejection = match T::from_request_parts(parts, state).await {
         Ok(inner) => return Ok((status, inner)),
         Err(rejection) => rejection.into_response(),
     };
-    Err(finish(limits, &status, rejection).await)
+    Err(finish_rejection(of().limits(), &status, rejection).await)
 }
 
 async fn from_request<S, T>(
     request: Request,
     state: &S,
-    source: Source<S>,
+    of: SourceOf<S>,
 ) -> Result<(Arc<RateLimitStatus>, T), Response>
 where
     S: Send + Sync,
     T: FromRequest<S>,
 {
-    let limits = source.limits();
     let (mut parts, body) = request.into_parts();
-    let status = decide(&mut parts, state, source)
+    let status = decide(&mut parts, state, of)
         .await
         .map_err(|turned_away| *turned_away)?;
     let request = Request::from_parts(parts, body);
@@ -219,7 +209,7 @@ where
         Ok(inner) => return Ok((status, inner)),
         Err(rejection) => rejection.into_response(),
     };
-    Err(finish(limits, &status, rejection).await)
+    Err(finish_rejection(of().limits(), &status, rejection).await)
 }
 
 /// A handler asked for its [`RateLimitStatus`], but nothing limits it.
@@ -237,16 +227,11 @@ impl IntoResponse for NotLimited {
     }
 }
 
-fn status_of(parts: &Parts) -> Option<RateLimitStatus> {
-    let decided = parts.extensions.get::<Decided>()?;
-    Some((*decided.status).clone())
-}
-
 impl<S: Send + Sync> FromRequestParts<S> for RateLimitStatus {
     type Rejection = NotLimited;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotLimited> {
-        status_of(parts).ok_or(NotLimited)
+        decided(parts).cloned().ok_or(NotLimited)
     }
 }
 
@@ -254,6 +239,6 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for RateLimitStatus {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(status_of(parts))
+        Ok(decided(parts).cloned())
     }
 }

@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::{
     PolicySource,
-    check::{Source, Wanted, decide, finish},
+    check::{Source, decide, finish, want},
     grpc,
 };
 use crate::limiter::RateLimiter;
@@ -152,9 +152,9 @@ where
             if let Some(limiter) = settings.limiter {
                 parts.extensions.insert(limiter);
             }
-            match decide(&mut parts, &(), Source::of::<P>()).await {
+            match decide(&mut parts, &(), Source::of::<P>).await {
                 Ok(status) => {
-                    parts.extensions.insert(Wanted);
+                    want(&mut parts.extensions);
                     let response = inner.call(Request::from_parts(parts, body)).await?;
                     Ok(finish(P::limits(), &status, response.map(Body::new)).await)
                 }

@@ -9,7 +9,7 @@ mod layer;
 mod limit;
 mod unavailable;
 
-pub(crate) use self::check::Wanted;
+pub(crate) use self::check::want;
 pub use self::{
     exceeded::RateLimitExceeded,
     extract::{NotLimited, RateLimited, Responder},

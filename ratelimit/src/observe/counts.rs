@@ -92,17 +92,18 @@ pub(super) struct Counts {
 }
 
 /// The counts of one policy and tier.
-pub(super) struct Series {
+struct Series {
     policy: &'static str,
     tier: &'static str,
-    id: (u64, usize),
     lanes: [Lane; LANES],
 }
 
-/// As much as a processor's cache keeps together.
-#[derive(Default)]
+/// As much as a processor's cache keeps together: what is compared and what is added to.
 #[repr(align(64))]
-struct Lane([AtomicU64; 6]);
+struct Lane {
+    id: (u64, usize),
+    counts: [AtomicU64; 6],
+}
 
 impl Counts {
     pub(super) fn new() -> Self {
@@ -112,7 +113,13 @@ impl Counts {
         }
     }
 
-    pub(super) fn of(&self, policy: &'static Policy, tier: &'static Tier) -> &Series {
+    /// Counts a request.
+    pub(super) fn add(&self, policy: &'static Policy, tier: &'static Tier, outcome: Outcome) {
+        let lane = self.lane_of(policy, tier, lane() as usize % LANES);
+        lane.counts[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lane_of(&self, policy: &'static Policy, tier: &'static Tier, lane: usize) -> &Lane {
         let id = (policy.id(), std::ptr::from_ref(tier).addr());
         // Both are spread already, the one as a hash and the other over memory.
         let first = spread(id.0 ^ id.1 as u64);
@@ -120,11 +127,12 @@ impl Counts {
             let place = &self.places[(first + n) % SERIES];
             let series =
                 place.get_or_init(|| Box::new(Series::new(policy.name(), tier.name(), id)));
-            if series.id == id {
-                return series;
+            let lane = &series.lanes[lane];
+            if lane.id == id {
+                return lane;
             }
         }
-        &self.rest
+        &self.rest.lanes[lane]
     }
 
     /// The totals of each series that has been used.
@@ -159,21 +167,18 @@ impl Series {
         Self {
             policy,
             tier,
-            id,
-            lanes: array::from_fn(|_| Lane::default()),
+            lanes: array::from_fn(|_| Lane {
+                id,
+                counts: array::from_fn(|_| AtomicU64::new(0)),
+            }),
         }
-    }
-
-    pub(super) fn add(&self, outcome: Outcome) {
-        let lane = &self.lanes[lane() as usize % LANES];
-        lane.0[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     fn totals(&self) -> Totals {
         let of = |outcome: Outcome| {
             let lanes = self.lanes.iter();
             lanes
-                .map(|lane| lane.0[outcome as usize].load(Ordering::Relaxed))
+                .map(|lane| lane.counts[outcome as usize].load(Ordering::Relaxed))
                 .sum()
         };
         Totals {
@@ -229,7 +234,7 @@ mod tests {
                 scope.spawn(|| {
                     for n in 0..1000 {
                         let outcome = [Outcome::Allowed, Outcome::Limited, Outcome::Shadow][n % 3];
-                        counts.of(&POLICY, &TIERS[n % 2]).add(outcome);
+                        counts.add(&POLICY, &TIERS[n % 2], outcome);
                     }
                 });
             }
@@ -256,7 +261,7 @@ mod tests {
             let tiers = vec![Tier::new("free", Quota::per_minute(1))].leak();
             let policy = Policy::new(name, Algorithm::FixedWindow, tiers);
             let policy: &'static Policy = Box::leak(Box::new(policy));
-            counts.of(policy, &tiers[0]).add(Outcome::Allowed);
+            counts.add(policy, &tiers[0], Outcome::Allowed);
         }
         let series: Vec<_> = counts.all().collect();
         assert!(series.len() <= SERIES + 1);

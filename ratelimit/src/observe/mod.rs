@@ -59,7 +59,7 @@ impl Observer {
 
     /// Counts a request under one of its policies.
     pub(crate) fn count(&self, policy: &'static Policy, tier: &'static Tier, outcome: Outcome) {
-        self.counts.of(policy, tier).add(outcome);
+        self.counts.add(policy, tier, outcome);
     }
 
     /// A client was turned away.

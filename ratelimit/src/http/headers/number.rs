@@ -6,8 +6,13 @@ use http::HeaderValue;
 /// Numbers below this have their digits ready: 40 KB of them.
 const READY: u32 = 10_000;
 
-/// The digits of each number in four places, with zeros in front: "0000", "0001", …
-static DIGITS: [[u8; 4]; READY as usize] = {
+/// The digits of each number in four places, with zeros in front: "000000010002…".
+static DIGITS: &str = match str::from_utf8(PLACES.as_flattened()) {
+    Ok(digits) => digits,
+    Err(_) => panic!("digits are text"),
+};
+
+static PLACES: [[u8; 4]; READY as usize] = {
     const ZEROS: u32 = u32::from_be_bytes(*b"0000");
     let mut all = [[0; 4]; READY as usize];
     let mut n = 0;
@@ -23,21 +28,24 @@ static DIGITS: [[u8; 4]; READY as usize] = {
 
 /// A number's value.
 pub(super) fn number(n: u64) -> HeaderValue {
-    let ready = usize::try_from(n).ok().and_then(|n| DIGITS.get(n));
-    match ready {
-        Some(places) => {
-            let zeros = match n {
-                0..10 => 3,
-                10..100 => 2,
-                100..1000 => 1,
-                _ => 0,
-            };
-            of_digits(&places[zeros..], n)
-        }
+    match ready(n) {
+        Some(digits) => HeaderValue::from_static(digits),
         // As a whole: what grows into its place is allocated twice.
         None => HeaderValue::from_str(itoa::Buffer::new().format(n))
             .unwrap_or_else(|_| HeaderValue::from(n)),
     }
+}
+
+fn ready(n: u64) -> Option<&'static str> {
+    let zeros = match n {
+        0..10 => 3,
+        10..100 => 2,
+        100..1_000 => 1,
+        1_000..10_000 => 0,
+        _ => return None,
+    };
+    let first = usize::try_from(n).ok()? * 4;
+    DIGITS.get(first + zeros..first + 4)
 }
 
 /// The value of a number that has these digits.
