@@ -1,6 +1,6 @@
 //! Limits in Redis, which are not used up, for each API key.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use axum::{Router, routing::get};
 use axum_limit::{LimitState, RedisBackend, SlidingWindowLimit, SlidingWindowPolicy};
@@ -20,10 +20,12 @@ async fn limited() -> &'static str {
     "Hello, world!"
 }
 
-/// Its tiers are in Redis, too.
+/// Its tiers are in Redis, too. It gives up on Redis only after longer than it stands still while
+/// others have their turns.
 pub(super) async fn ratelimit(redis: &str) -> Made {
+    let store = RedisStore::builder(redis).timeout(Duration::from_secs(1));
     RateLimiter::builder()
-        .store(RedisStore::connect(redis).await?)
+        .store(store.connect().await?)
         .build()?
         .install()?;
     Ok(Router::new().route("/", get(limited)))
