@@ -17,9 +17,10 @@ use tokio::{
 
 use crate::store::Bucket;
 
-/// So many calls are under way before a check waits in line. The next answer is then about an
-/// eighth of a round trip away, and only who is busy has as many checks under way at all.
-const UNDER_WAY: usize = 8;
+/// So many calls are under way before a check waits in line. The next answer is then about a quarter
+/// of a round trip away, and only who is busy has as many checks under way at all. Were they more,
+/// fewer checks would go together, and the server would have more calls to begin.
+const UNDER_WAY: usize = 4;
 
 /// So many go together if they are there.
 const FEW: usize = 16;
