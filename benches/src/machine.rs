@@ -44,10 +44,11 @@ checks in flight is drawn in [in_flight.svg](in_flight.svg).
 
 Over HTTP, a server has one core and wrk the other, and Redis, where it is used, whichever is free. \
 Each server with its wrk has its turn of 50 ms, 40 times in a round, and stands still until it has \
-the next; for each round they are started anew. A handler takes a `State`, and one of them writes \
-three constant headers: what hyper and the kernel do for as many bytes is in any limiter's time that \
-tells its callers as much. With Redis each request has one of a thousand API keys, whose tiers are in Redis. The blog's app is in \
-[blog](blog): it looks a tier up for each request, where `#[rate_limit]` remembers it for a while.
+the next; for each round they are started anew. Without Redis the handlers take a `State`, and one \
+of them writes three constant headers: what hyper and the kernel do for as many bytes is in any \
+limiter's time that tells its callers as much. With Redis each request has one of a thousand API \
+keys, whose tiers are in Redis. The blog's app is in [blog](blog): it looks a tier up for each \
+request, where `#[rate_limit]` remembers it for a while.
 
 Not measured: tower-rate-limiter (each version of it needs a newer Rust than this workspace is \
 pinned to); axum-governor other than over HTTP (its limiter is governor's, and is private to its \

@@ -1,5 +1,5 @@
-//! Limits in memory, which are not used up, for each address. Their numbers have four digits, as those
-//! of real limits may, and what all of them protect takes an argument, as nearly all handlers do.
+//! Limits in memory, which are not used up, for each address. The numbers in headers have four digits,
+//! as those of real limits may, and what is protected takes an argument, as nearly all handlers do.
 
 use std::{error::Error, num::NonZeroU64, sync::Arc, time::Duration};
 

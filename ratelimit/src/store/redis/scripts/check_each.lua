@@ -10,9 +10,9 @@
 -- Returns  for each what a check of it alone would return, or its error; where there is none, all
 --          answers as one string
 
--- The answers are five numbers each, and are made into one string at the end: to make a string of
--- each takes Redis longer.
-local keys, numbers, errors, n, is_failed = KEYS, {}, {}, 0, false
+-- An answer is five numbers, and all of them are made into one string at the end: to make a string of
+-- each takes Redis longer, and is done only where some are errors.
+local keys, numbers, answers, n, is_failed = KEYS, {}, {}, 0, false
 
 -- Decides those after the n-th, of which the first one holds stored[1].
 local function check_until(last, rule, stored)
@@ -51,7 +51,7 @@ for i = 2, #ARGV, 6 do
         -- Redis 6.2 says before it where in the script that was.
         answer = { err = string.match(answer, '%u+ .*') or answer }
       end
-      errors[n], is_failed = answer, true
+      answers[n], is_failed = answer, true
     end
   end
 end
@@ -59,6 +59,6 @@ if not is_failed then
   return struct.pack('<' .. string.rep('d', 5 * n), unpack(numbers))
 end
 for i = 1, n do
-  errors[i] = errors[i] or struct.pack('<ddddd', unpack(numbers, 5 * i - 4, 5 * i))
+  answers[i] = answers[i] or struct.pack('<ddddd', unpack(numbers, 5 * i - 4, 5 * i))
 end
-return errors
+return answers
