@@ -109,7 +109,8 @@ pub use self::{
     clock::{Clock, ManualClock, MonotonicClock},
     http::{
         Limit, NoIdentity, NotLimited, PolicySource, RATE_LIMIT_HEADERS, RateLimit,
-        RateLimitExceeded, RateLimitLayer, RateLimited, Responder, StoreUnavailable,
+        RateLimitExceeded, RateLimitLayer, RateLimited, RateLimitedRejection, Responder,
+        StoreUnavailable,
     },
     limiter::{
         AlreadyInstalled, BuildError, Builder, Bypass, BypassError, Caller, HeaderStyle,

@@ -15,7 +15,10 @@ use axum::{
 use http::{Extensions, request::Parts};
 use smallvec::SmallVec;
 
-use super::{Limit, NoIdentity, PolicySource, RateLimitExceeded, StoreUnavailable, headers};
+use super::{
+    Limit, NoIdentity, PolicySource, RateLimitExceeded, RateLimitedRejection, StoreUnavailable,
+    headers,
+};
 use crate::{
     client::{Identified, Identity},
     limiter::{Caller, RateLimitStatus, RateLimiter, Verdict},
@@ -55,17 +58,27 @@ fn is_wanted(carried: Option<&Carried>, limiter: &RateLimiter) -> bool {
 /// A policy source as a value: what depends on its type is little, since the compiler makes that anew
 /// for each argument of each handler.
 pub(super) struct Source<S> {
-    id: TypeId,
-    limits: &'static [&'static Limit],
+    rules: Rules,
     /// `None` where callers are known by what the request says.
     identity: Option<ExtractIdentity<S>>,
+}
+
+/// What of a source depends on nothing else.
+#[derive(Clone, Copy)]
+struct Rules {
+    /// The source's.
+    id: TypeId,
+    limits: &'static [&'static Limit],
 }
 
 /// As it is handed on: a source is more than it takes to make it.
 pub(super) type SourceOf<S> = fn() -> Source<S>;
 
 type ExtractIdentity<S> =
-    for<'a> fn(&'a mut Parts, &'a S) -> BoxFuture<'a, Result<Box<dyn Identity>, Box<Response>>>;
+    for<'a> fn(
+        &'a mut Parts,
+        &'a S,
+    ) -> BoxFuture<'a, Result<Box<dyn Identity>, RateLimitedRejection>>;
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -78,45 +91,52 @@ impl<S> Source<S> {
     {
         let has_identity = TypeId::of::<P::Identity>() != TypeId::of::<NoIdentity>();
         Self {
-            id: TypeId::of::<P>(),
-            limits: P::limits(),
+            rules: Rules {
+                id: TypeId::of::<P>(),
+                limits: P::limits(),
+            },
             identity: has_identity.then_some(extract_identity::<P::Identity, S>),
         }
     }
 
     pub(super) fn limits(&self) -> &'static [&'static Limit] {
-        self.limits
+        self.rules.limits
     }
 
     /// Whether what a request says itself is all that the decision needs.
     fn goes_by_parts(&self) -> bool {
-        self.identity.is_none() && !self.needs_path()
+        self.identity.is_none() && !self.rules.need_path()
+    }
+}
+
+impl Rules {
+    fn policies(self) -> impl Iterator<Item = &'static Policy> {
+        self.limits.iter().map(|limit| limit.policy())
     }
 
-    fn needs_path(&self) -> bool {
-        let mut policies = policies(self.limits);
-        policies.any(|policy| policy.key().needs_path())
+    fn need_path(self) -> bool {
+        self.policies().any(|policy| policy.key().needs_path())
     }
 }
 
 fn extract_identity<'a, I, S>(
     parts: &'a mut Parts,
     state: &'a S,
-) -> BoxFuture<'a, Result<Box<dyn Identity>, Box<Response>>>
+) -> BoxFuture<'a, Result<Box<dyn Identity>, RateLimitedRejection>>
 where
     I: Identity + FromRequestParts<S> + 'static,
     S: Send + Sync,
 {
     Box::pin(async {
         let identity = I::from_request_parts(parts, state).await;
-        let identity = identity.map_err(|rejection| Box::new(rejection.into_response()))?;
+        let identity =
+            identity.map_err(|rejection| RateLimitedRejection::new(rejection.into_response()))?;
         Ok(Box::new(identity) as Box<dyn Identity>)
     })
 }
 
-/// What was decided, or the response to a request that is turned away: in a box, so that it takes no
-/// room in what is mostly the other.
-pub(super) type Checked = Result<Arc<RateLimitStatus>, Box<Response>>;
+/// What was decided, or the response to a request that is turned away.
+pub(super) type Checked = Result<Arc<RateLimitStatus>, RateLimitedRejection>;
 
 /// The decision about this request: taken by the first that asks for it, and found in the request by
 /// those after it.
@@ -124,41 +144,43 @@ pub(super) type Checked = Result<Arc<RateLimitStatus>, Box<Response>>;
 /// Where others must be waited for, a box is nothing. And what is waited for would be a part of each
 /// handler's future otherwise, which is moved about, and described again and again by the compiler.
 pub(super) async fn decide<S: Sync>(parts: &mut Parts, state: &S, of: SourceOf<S>) -> Checked {
-    match decide_at_once(parts, &of()) {
+    let source = of();
+    match decide_at_once(parts, source.rules, source.goes_by_parts()) {
         Some(checked) => checked,
         None => boxed(decide_in_time(parts, state, of())).await,
     }
 }
 
 /// The decision where nothing and nobody needs to be waited for.
-fn decide_at_once<S>(parts: &mut Parts, source: &Source<S>) -> Option<Checked> {
+fn decide_at_once(parts: &mut Parts, rules: Rules, by_parts: bool) -> Option<Checked> {
     let carried = carried(parts);
     if let Some((decider, status)) = carried.and_then(|carried| carried.decided.as_ref())
-        && *decider == source.id
+        && *decider == rules.id
     {
         return Some(Ok(status.clone()));
     }
-    if !source.goes_by_parts() {
+    if !by_parts {
         return None;
     }
     let limiter = limiter(parts);
-    let status = limiter.check_at_once(policies(source.limits), caller(parts, &[], None))?;
+    let status = limiter.check_at_once(rules.policies(), caller(parts, &[], None))?;
     let status = status.wanted(is_wanted(carried, limiter));
-    Some(conclude(parts, source, status))
+    Some(conclude(parts, rules, status))
 }
 
 async fn decide_in_time<S>(parts: &mut Parts, state: &S, source: Source<S>) -> Checked {
+    let rules = source.rules;
     let identity = match source.identity {
         Some(extract) => Some(extract(parts, state).await?),
         None => None,
     };
     let identified = identity.as_ref().and_then(|identity| identity.identify());
-    let path = if source.needs_path() {
+    let path = if rules.need_path() {
         path_parameters(parts).await
     } else {
         Vec::new()
     };
-    let policies: SmallVec<[&Policy; 1]> = policies(source.limits).collect();
+    let policies: SmallVec<[&Policy; 1]> = rules.policies().collect();
     let (limiter, caller) = (limiter(parts), caller(parts, &path, identified));
     let status = if source.goes_by_parts() {
         // At once it could not be decided.
@@ -167,11 +189,7 @@ async fn decide_in_time<S>(parts: &mut Parts, state: &S, source: Source<S>) -> C
         limiter.check_all(&policies, caller).await
     };
     let status = status.wanted(is_wanted(carried(parts), limiter));
-    conclude(parts, &source, status)
-}
-
-fn policies(limits: &[&'static Limit]) -> impl Iterator<Item = &'static Policy> {
-    limits.iter().map(|limit| limit.policy())
+    conclude(parts, rules, status)
 }
 
 fn caller<'a>(
@@ -185,18 +203,18 @@ fn caller<'a>(
         .with_identity(identified)
 }
 
-fn conclude<S>(parts: &mut Parts, source: &Source<S>, status: RateLimitStatus) -> Checked {
+fn conclude(parts: &mut Parts, rules: Rules, status: RateLimitStatus) -> Checked {
     let status = Arc::new(status);
     match status.verdict() {
         Verdict::Admitted => {
             parts.extensions.insert(Carried {
-                decided: Some((source.id, status.clone())),
+                decided: Some((rules.id, status.clone())),
                 is_wanted: status.is_wanted(),
             });
             Ok(status)
         }
-        Verdict::Limited => Err(Box::new(turn_away(source.limits, &status))),
-        Verdict::StoreDown => Err(Box::new(StoreUnavailable.into_response())),
+        Verdict::Limited => Err(RateLimitedRejection::new(turn_away(rules.limits, &status))),
+        Verdict::StoreDown => Err(RateLimitedRejection::new(StoreUnavailable.into_response())),
     }
 }
 
@@ -225,17 +243,18 @@ fn turn_away(limits: &[&Limit], status: &Arc<RateLimitStatus>) -> Response {
     response
 }
 
-/// The answer to a request that was admitted: with the headers, and what is due given back.
+/// Finishes the answer to a request that was admitted: adds the headers, and gives back what is due.
+///
+/// In its place, as a response is large, and would be moved into this future and out of it.
 pub(super) async fn finish(
     limits: &[&'static Limit],
     status: &RateLimitStatus,
-    mut response: Response,
-) -> Response {
+    response: &mut Response,
+) {
     if limits.iter().any(|limit| limit.may_refund()) {
-        response = boxed(refund(limits, status, response)).await;
+        boxed(refund(limits, status, response)).await;
     }
-    tell(status, &mut response);
-    response
+    tell(status, response);
 }
 
 /// The same for an extractor's rejection, of which there are few: in a box, as it is a part of what
@@ -243,26 +262,24 @@ pub(super) async fn finish(
 pub(super) fn finish_rejection<'a>(
     limits: &'a [&'static Limit],
     status: &'a RateLimitStatus,
-    rejection: Response,
-) -> BoxFuture<'a, Response> {
-    boxed(finish(limits, status, rejection))
+    mut rejection: Response,
+) -> BoxFuture<'a, RateLimitedRejection> {
+    boxed(async move {
+        finish(limits, status, &mut rejection).await;
+        RateLimitedRejection::new(rejection)
+    })
 }
 
-async fn refund(
-    limits: &[&'static Limit],
-    status: &RateLimitStatus,
-    response: Response,
-) -> Response {
+async fn refund(limits: &[&'static Limit], status: &RateLimitStatus, response: &mut Response) {
     let due: SmallVec<[&Limit; 1]> = limits
         .iter()
-        .filter(|limit| limit.is_refunded(&response))
+        .filter(|limit| limit.is_refunded(response))
         .copied()
         .collect();
     if !due.is_empty() {
         let is_due = |policy: &Policy| due.iter().any(|limit| std::ptr::eq(limit.policy(), policy));
         status.refund_where(is_due).await;
     }
-    response
 }
 
 /// Says in a response what was decided. Where a handler under a layer has a limit of its own, the

@@ -10,7 +10,7 @@ use http::{StatusCode, request::Parts};
 use once_cell::sync::Lazy;
 
 use super::{
-    PolicySource,
+    PolicySource, RateLimitedRejection,
     check::{Source, SourceOf, decide, decided, finish, finish_rejection},
 };
 use crate::limiter::{RateLimitStatus, RateLimiter};
@@ -110,7 +110,11 @@ impl<P: PolicySource> Responder<P> {
     /// A handler's answer as a response with the rate-limit headers. What the limit's `refund_if`
     /// says is given back.
     pub fn respond(&self, answer: impl IntoResponse) -> impl Future<Output = Response> + Send {
-        finish(P::limits(), &self.status, answer.into_response())
+        let mut response = answer.into_response();
+        async move {
+            finish(P::limits(), &self.status, &mut response).await;
+            response
+        }
     }
 }
 
@@ -144,11 +148,14 @@ where
     P::Identity: FromRequestParts<S>,
     T: FromRequestParts<S>,
 {
-    type Rejection = Response;
+    type Rejection = RateLimitedRejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let extracted = from_parts(parts, state, Source::of::<P>).await;
-        extracted.map(|(status, inner)| Self::new(status, inner))
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &S,
+    ) -> Result<Self, RateLimitedRejection> {
+        let (status, inner) = from_parts(parts, state, Source::of::<P>).await?;
+        Ok(Self::new(status, inner))
     }
 }
 
@@ -161,11 +168,11 @@ where
     P::Identity: FromRequestParts<S>,
     T: FromRequest<S>,
 {
-    type Rejection = Response;
+    type Rejection = RateLimitedRejection;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let extracted = from_request(request, state, Source::of::<P>).await;
-        extracted.map(|(status, inner)| Self::new(status, inner))
+    async fn from_request(request: Request, state: &S) -> Result<Self, RateLimitedRejection> {
+        let (status, inner) = from_request(request, state, Source::of::<P>).await?;
+        Ok(Self::new(status, inner))
     }
 }
 
@@ -176,14 +183,12 @@ async fn from_parts<S, T>(
     parts: &mut Parts,
     state: &S,
     of: SourceOf<S>,
-) -> Result<(Arc<RateLimitStatus>, T), Response>
+) -> Result<(Arc<RateLimitStatus>, T), RateLimitedRejection>
 where
     S: Send + Sync,
     T: FromRequestParts<S>,
 {
-    let status = decide(parts, state, of)
-        .await
-        .map_err(|turned_away| *turned_away)?;
+    let status = decide(parts, state, of).await?;
     let rejection = match T::from_request_parts(parts, state).await {
         Ok(inner) => return Ok((status, inner)),
         Err(rejection) => rejection.into_response(),
@@ -195,15 +200,13 @@ async fn from_request<S, T>(
     request: Request,
     state: &S,
     of: SourceOf<S>,
-) -> Result<(Arc<RateLimitStatus>, T), Response>
+) -> Result<(Arc<RateLimitStatus>, T), RateLimitedRejection>
 where
     S: Send + Sync,
     T: FromRequest<S>,
 {
     let (mut parts, body) = request.into_parts();
-    let status = decide(&mut parts, state, of)
-        .await
-        .map_err(|turned_away| *turned_away)?;
+    let status = decide(&mut parts, state, of).await?;
     let request = Request::from_parts(parts, body);
     let rejection = match T::from_request(request, state).await {
         Ok(inner) => return Ok((status, inner)),

@@ -13,7 +13,7 @@ use axum::{
     BoxError,
     body::{Body, Bytes, HttpBody},
     extract::{FromRequestParts, OriginalUri},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use http::{Request, request::Parts};
 use tower_layer::Layer;
@@ -156,10 +156,14 @@ where
                 Ok(status) => {
                     want(&mut parts.extensions);
                     let response = inner.call(Request::from_parts(parts, body)).await?;
-                    Ok(finish(P::limits(), &status, response.map(Body::new)).await)
+                    let mut response = response.map(Body::new);
+                    finish(P::limits(), &status, &mut response).await;
+                    Ok(response)
                 }
-                Err(turned_away) if grpc::is_grpc(&parts) => Ok(grpc::answer(*turned_away)),
-                Err(turned_away) => Ok(*turned_away),
+                Err(rejection) if grpc::is_grpc(&parts) => {
+                    Ok(grpc::answer(rejection.into_response()))
+                }
+                Err(rejection) => Ok(rejection.into_response()),
             }
         })
     }

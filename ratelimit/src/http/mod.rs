@@ -7,6 +7,7 @@ mod grpc;
 mod headers;
 mod layer;
 mod limit;
+mod rejection;
 mod unavailable;
 
 pub(crate) use self::check::want;
@@ -16,5 +17,6 @@ pub use self::{
     headers::RATE_LIMIT_HEADERS,
     layer::{RateLimit, RateLimitLayer},
     limit::{Limit, NoIdentity, PolicySource},
+    rejection::RateLimitedRejection,
     unavailable::StoreUnavailable,
 };

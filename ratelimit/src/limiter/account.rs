@@ -70,6 +70,7 @@ impl Account {
     }
 
     /// `None` where the request is not limited.
+    #[inline]
     pub(crate) fn bucket(&self) -> Option<Bucket> {
         Bucket::new(self.policy, self.tier, self.client?)
     }
@@ -83,6 +84,7 @@ impl Account {
     }
 
     /// Whether this is why the request is turned away.
+    #[inline]
     pub(crate) fn denies(&self) -> bool {
         !self.policy.is_shadow() && self.decision.is_some_and(|decision| !decision.allowed)
     }
@@ -112,6 +114,7 @@ pub(crate) struct Accounts(SmallVec<[Account; 1]>);
 pub(super) type Charges = SmallVec<[Charge; 1]>;
 
 impl Accounts {
+    #[inline]
     pub(super) fn new() -> Self {
         Self::default()
     }
@@ -161,6 +164,7 @@ impl Accounts {
     }
 
     /// The verdict of a store in memory.
+    #[inline]
     pub(super) fn decide_in(&mut self, store: &MemoryStore) -> Verdict {
         // Nearly every request has one account, which needs no lists of charges and decisions.
         if let [account] = &mut self.0[..] {
@@ -202,6 +206,7 @@ impl Accounts {
     }
 
     /// The account that says most about what the caller may still do.
+    #[inline]
     pub(super) fn tightest(&self) -> Option<&Account> {
         if let [only] = &self[..] {
             return Some(only);
@@ -216,12 +221,14 @@ impl Accounts {
 impl Deref for Accounts {
     type Target = [Account];
 
+    #[inline]
     fn deref(&self) -> &[Account] {
         &self.0
     }
 }
 
 impl DerefMut for Accounts {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [Account] {
         &mut self.0
     }

@@ -76,6 +76,7 @@ struct State {
 }
 
 impl Switch {
+    #[inline]
     pub(super) fn is_on(&self, clock: &dyn Clock) -> bool {
         let until = self.until.load(Ordering::Relaxed);
         until != 0 && clock.now_micros() < until

@@ -87,6 +87,7 @@ impl RateLimiter {
         ))
     }
 
+    #[inline]
     fn is_exempt_by_network(&self, caller: &Caller<'_>) -> bool {
         let networks = &self.0.exempt_networks;
         if networks.is_empty() {
@@ -168,6 +169,7 @@ impl RateLimiter {
     }
 
     /// Whose bucket it is.
+    #[inline]
     fn client(&self, policy: &Policy, known: Option<ClientId>, caller: &Caller<'_>) -> ClientId {
         self.by_key(policy, &policy.key(), known, caller)
             .unwrap_or_else(|| self.by_ip(caller))

@@ -14,6 +14,7 @@ use crate::{
 
 impl RateLimiter {
     /// The verdict, where the store need not be waited for. Otherwise nothing is taken.
+    #[inline]
     pub(super) fn decide_at_once(&self, accounts: &mut Accounts) -> Option<Verdict> {
         match &self.0.store {
             AnyStore::Memory(store) => Some(accounts.decide_in(store)),

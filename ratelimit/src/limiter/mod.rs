@@ -206,12 +206,13 @@ impl RateLimiter {
         };
         let mut accounts = Accounts::new();
         for policy in policies {
-            if let Some(exempt) = self.exempt(policy, &caller) {
-                accounts.add(exempt);
-                continue;
-            }
-            let by_key = self.by_api_key(policy, &caller).ok()?;
-            accounts.add(self.account(policy, &caller, by_key.as_ref()));
+            let account = if let Some(exempt) = self.exempt(policy, &caller) {
+                exempt
+            } else {
+                let by_key = self.by_api_key(policy, &caller).ok()?;
+                self.account(policy, &caller, by_key.as_ref())
+            };
+            accounts.add(account);
         }
         let verdict = self.decide_at_once(&mut accounts)?;
         if verdict == Verdict::Limited && accounts.patience().is_some() {
@@ -221,7 +222,8 @@ impl RateLimiter {
         if let Some(began) = began {
             self.0.watch.observer.took(began);
         }
-        Some(self.decided(accounts, verdict))
+        self.observe(&accounts, verdict);
+        Some(RateLimitStatus::new(self.clone(), verdict, accounts))
     }
 
     /// The decision where a store, a resolver or the caller's turn may have to be waited for.
@@ -263,10 +265,12 @@ impl RateLimiter {
         if verdict == Verdict::Limited {
             verdict = self.wait(&mut accounts).await;
         }
-        self.decided(accounts, verdict)
+        self.observe(&accounts, verdict);
+        RateLimitStatus::new(self.clone(), verdict, accounts)
     }
 
     /// The beginning of a check, if it is one of those that are timed.
+    #[inline]
     fn begin_one_of_many(&self) -> Option<std::time::Instant> {
         (!self.0.is_unobserved)
             .then(Observer::begin_one_of_many)
@@ -278,12 +282,12 @@ impl RateLimiter {
         Instant::now() + self.0.store.timeout()
     }
 
-    fn decided(&self, accounts: Accounts, verdict: Verdict) -> RateLimitStatus {
+    #[inline]
+    fn observe(&self, accounts: &Accounts, verdict: Verdict) {
         assert!(!accounts.is_empty(), "a check needs a policy");
         if !self.0.is_unobserved {
-            self.report(&accounts, verdict);
+            self.report(accounts, verdict);
         }
-        RateLimitStatus::new(self.clone(), verdict, accounts)
     }
 
     pub(crate) fn is_for_tests(&self) -> bool {

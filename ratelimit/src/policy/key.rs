@@ -37,6 +37,7 @@ pub enum Key {
 
 impl Key {
     /// Whether the route's parameters are needed.
+    #[inline]
     pub(crate) fn needs_path(self) -> bool {
         match self {
             Self::Path(_) => true,

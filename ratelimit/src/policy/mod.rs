@@ -353,6 +353,7 @@ impl Policy {
     }
 
     /// How many requests this request counts as.
+    #[inline]
     pub fn cost(&self, parts: &Parts) -> u32 {
         match self.cost {
             Cost::Fixed(cost) => cost,
@@ -361,6 +362,7 @@ impl Policy {
     }
 
     /// Whether this request is not limited at all.
+    #[inline]
     pub fn is_exempt(&self, parts: &Parts) -> bool {
         self.exempt.is_some_and(|exempt| exempt(parts))
     }
