@@ -1,10 +1,6 @@
 //! What a request is charged to under its policies, and what that comes to.
 
-use std::{
-    cmp::Reverse,
-    ops::{Deref, DerefMut},
-    time::Duration,
-};
+use std::{cmp::Reverse, iter, time::Duration};
 
 use smallvec::SmallVec;
 
@@ -105,35 +101,52 @@ impl Account {
     }
 }
 
-/// The accounts of one request, one for each policy. Most requests have one, which is no reason to
-/// allocate.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Accounts(SmallVec<[Account; 1]>);
+/// The accounts of one request, one for each policy, of which there is at least one. Most requests have
+/// no more, which is no reason to allocate, nor to ask at each step how many there are.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    first: Account,
+    others: Option<Box<Accounts>>,
+}
 
 /// What a request is charged with.
 pub(super) type Charges = SmallVec<[Charge; 1]>;
 
 impl Accounts {
-    #[inline]
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
-    pub(super) fn of(account: Account) -> Self {
-        Self(SmallVec::from_buf([account]))
+    pub(super) fn of(first: Account) -> Self {
+        Self {
+            first,
+            others: None,
+        }
     }
 
     /// Adds an account. What is charged to one bucket is charged once, by whatever policies.
-    #[inline]
     pub(super) fn add(&mut self, account: Account) {
-        let is_known = |other: &Account| {
-            account.client.is_some()
-                && other.client == account.client
-                && other.bucket() == account.bucket()
-        };
-        if !self.iter().any(is_known) {
-            self.0.push(account);
+        let other = &self.first;
+        if account.client.is_some()
+            && other.client == account.client
+            && other.bucket() == account.bucket()
+        {
+            return;
         }
+        match &mut self.others {
+            Some(others) => others.add(account),
+            None => self.others = Some(Box::new(Self::of(account))),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {
+        iter::successors(Some(self), |accounts| accounts.others.as_deref())
+            .map(|accounts| &accounts.first)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        let mut rest = Some(self);
+        iter::from_fn(move || {
+            let Self { first, others } = rest.take()?;
+            rest = others.as_deref_mut();
+            Some(first)
+        })
     }
 
     /// The charges of those that `is_meant`.
@@ -167,7 +180,8 @@ impl Accounts {
     #[inline]
     pub(super) fn decide_in(&mut self, store: &MemoryStore) -> Verdict {
         // Nearly every request has one account, which needs no lists of charges and decisions.
-        if let [account] = &mut self.0[..] {
+        if self.others.is_none() {
+            let account = &mut self.first;
             if let Some(bucket) = account.bucket() {
                 account.decision = Some(store.decide_one(&bucket, account.cost));
             }
@@ -187,12 +201,12 @@ impl Accounts {
     /// What the only account is charged, where a slice that is leased has room for it.
     #[cfg(feature = "redis")]
     pub(super) fn spend_in(&mut self, store: &RedisStore) -> Option<(Charge, Decision)> {
-        let [account] = &mut self.0[..] else {
+        if self.others.is_some() {
             return None;
-        };
-        let charge = account.charge()?;
+        }
+        let charge = self.first.charge()?;
         let decision = store.spend(&charge.bucket, charge.cost)?;
-        account.decision = Some(decision);
+        self.first.decision = Some(decision);
         Some((charge, decision))
     }
 
@@ -207,29 +221,13 @@ impl Accounts {
 
     /// The account that says most about what the caller may still do.
     #[inline]
-    pub(super) fn tightest(&self) -> Option<&Account> {
-        if let [only] = &self[..] {
-            return Some(only);
+    pub(crate) fn tightest(&self) -> &Account {
+        if self.others.is_none() {
+            return &self.first;
         }
         let limiting = self.iter().filter(|account| account.tightness().is_some());
         limiting
             .min_by_key(|account| account.tightness())
-            .or(self.first())
-    }
-}
-
-impl Deref for Accounts {
-    type Target = [Account];
-
-    #[inline]
-    fn deref(&self) -> &[Account] {
-        &self.0
-    }
-}
-
-impl DerefMut for Accounts {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [Account] {
-        &mut self.0
+            .unwrap_or(&self.first)
     }
 }

@@ -35,13 +35,9 @@ use self::fleet::Fleet;
 #[cfg(feature = "metrics")]
 use crate::client::LookUps;
 
-pub(crate) use self::account::{Account, Verdict};
+pub(crate) use self::account::{Account, Accounts, Verdict};
 #[cfg(feature = "dashboard")]
 pub(crate) use self::sampled::Sampled;
-use self::{
-    account::Accounts, bypass::Switch, known::Known, notice::Notice, report::Reports,
-    secrets::Secrets, wait::Queue, watch::Watch,
-};
 pub use self::{
     admin::{SetTierError, Standing},
     builder::{BuildError, Builder},
@@ -50,6 +46,10 @@ pub use self::{
     global::AlreadyInstalled,
     header_style::HeaderStyle,
     status::RateLimitStatus,
+};
+use self::{
+    bypass::Switch, known::Known, notice::Notice, report::Reports, secrets::Secrets, wait::Queue,
+    watch::Watch,
 };
 use crate::{
     client::{StaticTiers, TierCache, TrustedProxies},
@@ -204,15 +204,11 @@ impl RateLimiter {
             AnyStore::Redis(store) if store.has_slices() => Some(std::time::Instant::now()),
             _ => return None,
         };
-        let mut accounts = Accounts::new();
+        let mut policies = policies.into_iter();
+        let first = self.account_at_once(first(&mut policies), &caller)?;
+        let mut accounts = Accounts::of(first);
         for policy in policies {
-            let account = if let Some(exempt) = self.exempt(policy, &caller) {
-                exempt
-            } else {
-                let by_key = self.by_api_key(policy, &caller).ok()?;
-                self.account(policy, &caller, by_key.as_ref())
-            };
-            accounts.add(account);
+            accounts.add(self.account_at_once(policy, &caller)?);
         }
         let verdict = self.decide_at_once(&mut accounts)?;
         if verdict == Verdict::Limited && accounts.patience().is_some() {
@@ -236,28 +232,11 @@ impl RateLimiter {
         self.keep_in_touch();
         let began = std::time::Instant::now();
         let mut deadline = self.deadline();
-        let mut accounts = Accounts::new();
+        let mut policies = policies.iter().copied();
+        let first = first(&mut policies);
+        let mut accounts = Accounts::of(self.account_in_time(first, &caller, &mut deadline).await);
         for policy in policies {
-            if let Some(exempt) = self.exempt(policy, &caller) {
-                accounts.add(exempt);
-                continue;
-            }
-            let by_key = match (self.by_api_key(policy, &caller), &self.0.tiers) {
-                (Ok(known), _) => known,
-                #[cfg(feature = "redis")]
-                (Err(key), Tiers::InStore(cache)) => {
-                    let known = timeout_at(deadline + GRACE, cache.get(key)).await;
-                    known.ok().flatten()
-                }
-                (Err(key), Tiers::Resolver(cache)) => {
-                    let known = cache.get(key).await;
-                    // What somebody else needed is not the store's time.
-                    deadline = self.deadline();
-                    known
-                }
-                (Err(_), _) => None,
-            };
-            accounts.add(self.account(policy, &caller, by_key.as_ref()));
+            accounts.add(self.account_in_time(policy, &caller, &mut deadline).await);
         }
         let mut verdict = self.decide(&mut accounts, deadline).await;
         // Without the time that a request waits for its turn: that is the limit's doing.
@@ -267,6 +246,43 @@ impl RateLimiter {
         }
         self.observe(&accounts, verdict);
         RateLimitStatus::new(self.clone(), verdict, accounts)
+    }
+
+    /// Which account a request is charged to; `None` where a resolver must be waited for.
+    fn account_at_once(&self, policy: &'static Policy, caller: &Caller<'_>) -> Option<Account> {
+        if let Some(exempt) = self.exempt(policy, caller) {
+            return Some(exempt);
+        }
+        let by_key = self.by_api_key(policy, caller).ok()?;
+        Some(self.account(policy, caller, by_key.as_ref()))
+    }
+
+    /// The same, where it can be waited for.
+    async fn account_in_time(
+        &self,
+        policy: &'static Policy,
+        caller: &Caller<'_>,
+        deadline: &mut Instant,
+    ) -> Account {
+        if let Some(exempt) = self.exempt(policy, caller) {
+            return exempt;
+        }
+        let by_key = match (self.by_api_key(policy, caller), &self.0.tiers) {
+            (Ok(known), _) => known,
+            #[cfg(feature = "redis")]
+            (Err(key), Tiers::InStore(cache)) => {
+                let known = timeout_at(*deadline + GRACE, cache.get(key)).await;
+                known.ok().flatten()
+            }
+            (Err(key), Tiers::Resolver(cache)) => {
+                let known = cache.get(key).await;
+                // What somebody else needed is not the store's time.
+                *deadline = self.deadline();
+                known
+            }
+            (Err(_), _) => None,
+        };
+        self.account(policy, caller, by_key.as_ref())
     }
 
     /// The beginning of a check, if it is one of those that are timed.
@@ -284,7 +300,6 @@ impl RateLimiter {
 
     #[inline]
     fn observe(&self, accounts: &Accounts, verdict: Verdict) {
-        assert!(!accounts.is_empty(), "a check needs a policy");
         if !self.0.is_unobserved {
             self.report(accounts, verdict);
         }
@@ -304,6 +319,13 @@ impl Default for RateLimiter {
     fn default() -> Self {
         Self::new(Settings::default())
     }
+}
+
+/// # Panics
+///
+/// There is none.
+fn first(policies: &mut impl Iterator<Item = &'static Policy>) -> &'static Policy {
+    policies.next().expect("a check needs a policy")
 }
 
 /// What a limiter goes by, all of it checked.

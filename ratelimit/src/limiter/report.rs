@@ -26,9 +26,8 @@ impl RateLimiter {
                 self.0.reports.would_have_limited(account);
             }
         }
-        if verdict == Verdict::Limited
-            && let Some(account) = accounts.tightest()
-        {
+        if verdict == Verdict::Limited {
+            let account = accounts.tightest();
             if let Some(client) = account.client {
                 observer.turned_away(client);
             }

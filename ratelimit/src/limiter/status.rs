@@ -37,7 +37,7 @@ pub struct RateLimitStatus {
     limiter: RateLimiter,
     verdict: Verdict,
     is_wanted: bool,
-    /// At least one. What is left changes when something is charged or given back.
+    /// What is left changes when something is charged or given back.
     accounts: Shared<Accounts>,
 }
 
@@ -76,21 +76,17 @@ impl RateLimitStatus {
     }
 
     pub(crate) fn accounts(&self) -> Accounts {
-        self.accounts.read(Accounts::clone)
+        self.read(Accounts::clone)
     }
 
-    /// Looks at the accounts and the tightest of them.
-    pub(crate) fn read<T>(&self, look: impl FnOnce(&[Account], &Account) -> T) -> T {
-        self.accounts.read(|accounts| {
-            // There is always one.
-            let tightest = accounts.tightest().unwrap_or(&accounts[0]);
-            look(accounts, tightest)
-        })
+    /// Looks at the accounts.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Accounts) -> T) -> T {
+        self.accounts.read(look)
     }
 
     /// The tightest account.
     pub(crate) fn account(&self) -> Account {
-        self.read(|_, tightest| *tightest)
+        self.read(|accounts| *accounts.tightest())
     }
 
     /// Whether there is less left than another one says, so that clients should hear of this one.
@@ -188,9 +184,10 @@ impl RateLimitStatus {
             if !taken.allowed || !is_due(account.policy) {
                 continue;
             }
-            let cost = self
-                .accounts
-                .change(|accounts| std::mem::take(&mut accounts[n].cost));
+            let cost = self.accounts.change(|accounts| {
+                let account = accounts.iter_mut().nth(n);
+                account.map_or(0, |account| std::mem::take(&mut account.cost))
+            });
             if cost > 0 {
                 let given_back = self
                     .limiter
@@ -203,7 +200,9 @@ impl RateLimitStatus {
 
     fn has_changed(&self, n: usize, decision: Option<Decision>) {
         self.accounts.change(|accounts| {
-            let account = &mut accounts[n];
+            let Some(account) = accounts.iter_mut().nth(n) else {
+                return;
+            };
             if let (Some(now), Some(then)) = (decision, account.decision) {
                 account.decision = Some(Decision {
                     remaining: now.remaining,

@@ -11,15 +11,15 @@ use std::fmt::Write;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::whole_seconds;
-use crate::limiter::Account;
+use crate::limiter::{Account, Accounts};
 
 pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-pub(super) fn write(accounts: &[Account], tightest: &Account, headers: &mut HeaderMap) {
+pub(super) fn write(accounts: &Accounts, headers: &mut HeaderMap) {
     let policies: Vec<String> = accounts.iter().filter_map(policy).collect();
     insert(headers, RATE_LIMIT_POLICY, &policies.join(", "));
-    if let Some(limit) = limit(tightest) {
+    if let Some(limit) = limit(accounts.tightest()) {
         insert(headers, RATE_LIMIT, &limit);
     }
 }

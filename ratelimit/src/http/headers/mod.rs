@@ -18,7 +18,7 @@ use http::{
 };
 
 use self::number::number;
-use crate::limiter::{Account, HeaderStyle, RateLimitStatus};
+use crate::limiter::{Accounts, HeaderStyle, RateLimitStatus};
 
 /// All headers that say something of limits: what a browser's code may only read across origins if
 /// the server names them in `Access-Control-Expose-Headers`.
@@ -42,15 +42,11 @@ pub const RATE_LIMIT_HEADERS: [HeaderName; 6] = [
 /// is tried out in shadow mode.
 pub(super) fn write(status: &RateLimitStatus, headers: &mut HeaderMap) {
     let style = status.limiter().headers();
-    status.read(|accounts, tightest| write_accounts(style, accounts, tightest, headers));
+    status.read(|accounts| write_accounts(style, accounts, headers));
 }
 
-fn write_accounts(
-    style: HeaderStyle,
-    accounts: &[Account],
-    tightest: &Account,
-    headers: &mut HeaderMap,
-) {
+fn write_accounts(style: HeaderStyle, accounts: &Accounts, headers: &mut HeaderMap) {
+    let tightest = accounts.tightest();
     let (Some(_), Some(decision)) = (tightest.client, &tightest.decision) else {
         return;
     };
@@ -61,7 +57,7 @@ fn write_accounts(
         x_ratelimit::write(tightest.tier, decision, headers);
     }
     if matches!(style, HeaderStyle::Ietf | HeaderStyle::Both) {
-        ietf::write(accounts, tightest, headers);
+        ietf::write(accounts, headers);
     }
     if tightest.denies() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
