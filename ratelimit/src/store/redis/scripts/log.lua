@@ -42,15 +42,18 @@ local function read_log(key, stored)
   return '', 0, 0
 end
 
--- The first entry after an instant, from 0; `len` where there is none. Those before it go soon, so
--- they are few, and the search goes out from the oldest in steps that double.
+-- The first entry after an instant, from 0; `len` where there is none. Mostly it is the oldest. Those
+-- before it go soon, so they are few, and the search goes out from the oldest in steps that double.
 local function log_first_after(key, stamps, len, newest, instant)
-  if newest <= instant then
+  if len == 0 or newest <= instant then
     return len
   end
-  local first, at = 0, 0
+  if log_entry(key, stamps, 0) > instant then
+    return 0
+  end
+  local first, at = 1, 1
   while at < len - 1 and log_entry(key, stamps, at) <= instant do
-    first, at = at + 1, math.max(2 * at, 1)
+    first, at = at + 1, 2 * at
   end
   local last = math.min(at, len - 1)
   while first < last do

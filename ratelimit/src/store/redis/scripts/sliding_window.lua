@@ -1,15 +1,18 @@
 -- Sliding window, exact: the admissions of the last window as a log of stamps. What it means is said
 -- in algorithm/sliding_window.rs, and what is in the key in log.lua.
 --
--- rule   what the request costs, the limit, and the window's length in microseconds
+-- rule   what the request costs, the limit, and the window's length in microseconds; of what is taken
+--        by it now, `till` and `since` are what kept_after says
 -- state  how many entries are in the window, the newest of them, and the entry that must have left
 --        the window before a request that does not fit in does (0 for none)
+
+local stamp_of_now = struct.pack('<d', now)
 
 -- Has what lies in the future be admitted now, which it does only because the clock stepped back.
 local function step_log_back(key, stamps, len, newest, per)
   stamps, len = without_dropped(stamps, len, newest, per)
   local past = log_first_after(key, stamps, len, newest, now)
-  local future = string.rep(struct.pack('<d', now), len - past)
+  local future = string.rep(stamp_of_now, len - past)
   local till = kept_after(now + per, per)
   if stamps or past == 0 then
     write_log(key, string.sub(stamps or '', 1, past * 8) .. future, till)
@@ -51,16 +54,20 @@ end
 
 -- Takes the cost, or all there is, from what was seen.
 local function take_from_sliding_window(key, rule, used, newest, _, stamps, len, gone)
-  local taken = math.min(rule[1], rule[2] - used)
+  local taken, left, per, more = rule[1], rule[2] - used, rule[3], stamp_of_now
+  if taken > left then
+    taken = left
+  end
   if taken <= 0 then
     return
   end
-  local more, per = struct.pack('<d', now), rule[3]
   if taken > 1 then
     more = string.rep(more, taken)
   end
-  local till, since = kept_after(now + per, per)
-  local is_kept = newest + per >= since
+  if not rule.till then
+    rule.till, rule.since = kept_after(now + per, per)
+  end
+  local till, is_kept = rule.till, newest + per >= rule.since
   if used == 0 then
     write_log(key, more, till)
   elseif stamps and is_kept and len + taken <= 128 then
