@@ -106,6 +106,7 @@ impl Account {
 #[derive(Clone, Debug)]
 pub(crate) struct Accounts {
     first: Account,
+    /// As a list, which takes next to no room where there are none.
     others: Option<Box<Accounts>>,
 }
 
@@ -122,17 +123,19 @@ impl Accounts {
 
     /// Adds an account. What is charged to one bucket is charged once, by whatever policies.
     pub(super) fn add(&mut self, account: Account) {
-        let other = &self.first;
-        if account.client.is_some()
-            && other.client == account.client
-            && other.bucket() == account.bucket()
-        {
+        let is_known = |other: &Account| {
+            account.client.is_some()
+                && other.client == account.client
+                && other.bucket() == account.bucket()
+        };
+        if self.iter().any(is_known) {
             return;
         }
-        match &mut self.others {
-            Some(others) => others.add(account),
-            None => self.others = Some(Box::new(Self::of(account))),
+        let mut others = &mut self.others;
+        while let Some(next) = others {
+            others = &mut next.others;
         }
+        *others = Some(Box::new(Self::of(account)));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {
