@@ -9,17 +9,19 @@
 -- A stamp takes 8 bytes, and 128 of them 1024. They stand here as numbers, and the functions are plain
 -- ones: a script makes all of its functions anew at each call, with all that they refer to.
 
+local unpack_stamp = struct.unpack
+
 -- The n-th oldest entry, from 0.
 local function log_entry(key, stamps, n)
   if stamps then
-    return (struct.unpack('<d', stamps, n * 8 + 1))
+    return (unpack_stamp('<d', stamps, n * 8 + 1))
   end
   local stamp = redis.call('LINDEX', key, n)
   if #stamp ~= 8 then
     -- Somebody else's list. This fails, as with whatever else is no string.
     redis.call('GET', key)
   end
-  return (struct.unpack('<d', stamp))
+  return (unpack_stamp('<d', stamp))
 end
 
 -- stored   the key's string, or false where it is not one; nil where that is not known
@@ -37,23 +39,20 @@ local function read_log(key, stored)
       return false, len, log_entry(key, false, len - 1)
     end
   elseif #stored > 0 and #stored % 8 == 0 then
-    return stored, #stored / 8, struct.unpack('<d', stored, #stored - 7)
+    return stored, #stored / 8, unpack_stamp('<d', stored, #stored - 7)
   end
   return '', 0, 0
 end
 
--- The first entry after an instant, from 0; `len` where there is none. Mostly it is the oldest. Those
--- before it go soon, so they are few, and the search goes out from the oldest in steps that double.
+-- The first entry after an instant, from 0; `len` where there is none. Those before it go soon, so
+-- they are few, and the search goes out from the oldest in steps that double.
 local function log_first_after(key, stamps, len, newest, instant)
-  if len == 0 or newest <= instant then
+  if newest <= instant then
     return len
   end
-  if log_entry(key, stamps, 0) > instant then
-    return 0
-  end
-  local first, at = 1, 1
+  local first, at = 0, 0
   while at < len - 1 and log_entry(key, stamps, at) <= instant do
-    first, at = at + 1, 2 * at
+    first, at = at + 1, math.max(2 * at, 1)
   end
   local last = math.min(at, len - 1)
   while first < last do
