@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Extension, Router, routing::get};
+use axum::{Extension, Router, http::Request, routing::get};
 use ratelimit::{
-    ConnectError, ForwardedHeader, KnownKey, RateLimiter, RedisStore, ResolveError, StaticTiers,
-    TierResolver, rate_limit,
+    Caller, ConnectError, ForwardedHeader, KnownKey, RateLimiter, RedisStore, ResolveError,
+    StaticTiers, TierResolver, rate_limit,
 };
 use ratelimit_tests::{App, RedisServer};
 
@@ -226,4 +226,11 @@ fn the_environment_says_where_limits_are_kept() {
     );
     let refused = from_env(Some("redis://127.0.0.1:1"));
     assert!(text(&refused).contains("127.0.0.1:1"), "{refused:?}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "a check needs a policy")]
+async fn a_check_under_no_policy_is_a_mistake_in_the_program() {
+    let (parts, ()) = Request::new(()).into_parts();
+    limiter().check_all(&[], Caller::new(&parts)).await;
 }

@@ -4,11 +4,11 @@ use axum::{
     Extension, Json, Router,
     body::Bytes,
     extract::{FromRequestParts, Path, Query, Request, State},
-    http::{HeaderMap, Method, StatusCode, Uri, request::Parts},
-    response::IntoResponse,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, request::Parts},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
-use ratelimit::{RateLimiter, rate_limit};
+use ratelimit::{RateLimited, RateLimitedRejection, RateLimiter, rate_limit};
 use ratelimit_tests::{App, header};
 use serde::Deserialize;
 
@@ -54,6 +54,23 @@ async fn fallible(
     }
     let sum = json.map(|Json(numbers)| numbers.iter().sum::<u32>());
     Ok((StatusCode::CREATED, format!("{page} {sum:?}")))
+}
+
+ratelimit::policy! { ByHand: limit = 3 }
+
+async fn by_hand(page: Result<RateLimited<ByHand, Query<Page>>, RateLimitedRejection>) -> Response {
+    match page {
+        Ok(page) => {
+            let (responder, Query(Page { page })) = page.into_parts();
+            responder.respond(format!("page {page}")).await
+        }
+        Err(rejection) => {
+            let mut response = rejection.into_response();
+            let seen = HeaderValue::from_static("seen");
+            response.headers_mut().insert("x-rejection", seen);
+            response
+        }
+    }
 }
 
 #[rate_limit(limit = 3)]
@@ -102,6 +119,7 @@ fn router(limiter: RateLimiter) -> Router {
         .route("/body", post(body))
         .route("/whole", get(whole))
         .route("/fallible", get(fallible))
+        .route("/by-hand", get(by_hand))
         .route("/generic", get(generic::<Db, 2>))
         .route("/ordered", get(ordered))
         .route("/same", get(same::name))
@@ -172,6 +190,25 @@ async fn handlers_of_one_name_in_two_modules_do_not_share() {
             for status in [200, 200, 200, 429] {
                 assert_eq!(app.status(path).await, status, "{path}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_is_limited_by_hand_sees_who_is_turned_away() {
+    for (limiter, _) in limiters("by hand").await {
+        let app = App::start(router(limiter)).await;
+        let cases = [
+            ("/by-hand?page=1", 200, "2", None),
+            ("/by-hand?page=x", 400, "1", Some("seen")),
+            ("/by-hand?page=1", 200, "0", None),
+            ("/by-hand?page=1", 429, "0", Some("seen")),
+        ];
+        for (path, status, left, seen) in cases {
+            let response = app.get(path).send().await.expect("an answer");
+            assert_eq!(response.status(), status);
+            assert_eq!(header(&response, "x-ratelimit-remaining"), Some(left));
+            assert_eq!(header(&response, "x-rejection"), seen);
         }
     }
 }

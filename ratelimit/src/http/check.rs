@@ -59,16 +59,17 @@ fn is_wanted(carried: Option<&Carried>, limiter: &RateLimiter) -> bool {
 /// for each argument of each handler.
 pub(super) struct Source<S> {
     rules: Rules,
-    /// `None` where callers are known by what the request says.
-    identity: Option<ExtractIdentity<S>>,
+    identity: ExtractIdentity<S>,
 }
 
-/// What of a source depends on nothing else.
+/// What of a source does not depend on the application's state.
 #[derive(Clone, Copy)]
 struct Rules {
     /// The source's.
     id: TypeId,
     limits: &'static [&'static Limit],
+    /// Otherwise callers are known by what the request says.
+    has_identity: bool,
 }
 
 /// As it is handed on: a source is more than it takes to make it.
@@ -89,23 +90,18 @@ impl<S> Source<S> {
         P::Identity: FromRequestParts<S>,
         S: Send + Sync,
     {
-        let has_identity = TypeId::of::<P::Identity>() != TypeId::of::<NoIdentity>();
         Self {
             rules: Rules {
                 id: TypeId::of::<P>(),
                 limits: P::limits(),
+                has_identity: TypeId::of::<P::Identity>() != TypeId::of::<NoIdentity>(),
             },
-            identity: has_identity.then_some(extract_identity::<P::Identity, S>),
+            identity: extract_identity::<P::Identity, S>,
         }
     }
 
     pub(super) fn limits(&self) -> &'static [&'static Limit] {
         self.rules.limits
-    }
-
-    /// Whether what a request says itself is all that the decision needs.
-    fn goes_by_parts(&self) -> bool {
-        self.identity.is_none() && !self.rules.need_path()
     }
 }
 
@@ -116,6 +112,11 @@ impl Rules {
 
     fn need_path(self) -> bool {
         self.policies().any(|policy| policy.key().needs_path())
+    }
+
+    /// Whether what a request says itself is all that the decision needs.
+    fn go_by_parts(self) -> bool {
+        !self.has_identity && !self.need_path()
     }
 }
 
@@ -144,22 +145,21 @@ pub(super) type Checked = Result<Arc<RateLimitStatus>, RateLimitedRejection>;
 /// Where others must be waited for, a box is nothing. And what is waited for would be a part of each
 /// handler's future otherwise, which is moved about, and described again and again by the compiler.
 pub(super) async fn decide<S: Sync>(parts: &mut Parts, state: &S, of: SourceOf<S>) -> Checked {
-    let source = of();
-    match decide_at_once(parts, source.rules, source.goes_by_parts()) {
+    match decide_at_once(parts, of().rules) {
         Some(checked) => checked,
         None => boxed(decide_in_time(parts, state, of())).await,
     }
 }
 
 /// The decision where nothing and nobody needs to be waited for.
-fn decide_at_once(parts: &mut Parts, rules: Rules, by_parts: bool) -> Option<Checked> {
+fn decide_at_once(parts: &mut Parts, rules: Rules) -> Option<Checked> {
     let carried = carried(parts);
     if let Some((decider, status)) = carried.and_then(|carried| carried.decided.as_ref())
         && *decider == rules.id
     {
         return Some(Ok(status.clone()));
     }
-    if !by_parts {
+    if !rules.go_by_parts() {
         return None;
     }
     let limiter = limiter(parts);
@@ -170,9 +170,10 @@ fn decide_at_once(parts: &mut Parts, rules: Rules, by_parts: bool) -> Option<Che
 
 async fn decide_in_time<S>(parts: &mut Parts, state: &S, source: Source<S>) -> Checked {
     let rules = source.rules;
-    let identity = match source.identity {
-        Some(extract) => Some(extract(parts, state).await?),
-        None => None,
+    let identity = if rules.has_identity {
+        Some((source.identity)(parts, state).await?)
+    } else {
+        None
     };
     let identified = identity.as_ref().and_then(|identity| identity.identify());
     let path = if rules.need_path() {
@@ -182,7 +183,7 @@ async fn decide_in_time<S>(parts: &mut Parts, state: &S, source: Source<S>) -> C
     };
     let policies: SmallVec<[&Policy; 1]> = rules.policies().collect();
     let (limiter, caller) = (limiter(parts), caller(parts, &path, identified));
-    let status = if source.goes_by_parts() {
+    let status = if rules.go_by_parts() {
         // At once it could not be decided.
         limiter.check_in_time(&policies, caller).await
     } else {

@@ -1,8 +1,13 @@
 //! From a request to the account that it is charged to.
 
+#[cfg(feature = "redis")]
+use std::time::Duration;
 use std::{fmt, net::IpAddr};
 
 use http::request::Parts;
+use tokio::time::Instant;
+#[cfg(feature = "redis")]
+use tokio::time::timeout_at;
 
 use super::{
     RateLimiter, Tiers,
@@ -62,6 +67,10 @@ impl fmt::Debug for Caller<'_> {
     }
 }
 
+/// By so much a look-up's own timeout, which the breaker sees, comes before that of the whole check.
+#[cfg(feature = "redis")]
+const GRACE: Duration = Duration::from_millis(10);
+
 /// What is known of a caller under one policy.
 struct Known<'a> {
     client: Option<ClientId>,
@@ -69,10 +78,51 @@ struct Known<'a> {
 }
 
 impl RateLimiter {
+    /// Which account a request is charged to; `None` where a resolver must be waited for.
+    pub(super) fn account_at_once(
+        &self,
+        policy: &'static Policy,
+        caller: &Caller<'_>,
+    ) -> Option<Account> {
+        if let Some(exempt) = self.exempt(policy, caller) {
+            return Some(exempt);
+        }
+        let by_key = self.by_api_key(policy, caller).ok()?;
+        Some(self.account(policy, caller, by_key.as_ref()))
+    }
+
+    /// The same, where it can be waited for. What a resolver needs is not the store's time, so the
+    /// deadline is put off by it.
+    pub(super) async fn account_in_time(
+        &self,
+        policy: &'static Policy,
+        caller: &Caller<'_>,
+        deadline: &mut Instant,
+    ) -> Account {
+        if let Some(exempt) = self.exempt(policy, caller) {
+            return exempt;
+        }
+        let by_key = match (self.by_api_key(policy, caller), &self.0.tiers) {
+            (Ok(known), _) => known,
+            #[cfg(feature = "redis")]
+            (Err(key), Tiers::InStore(cache)) => {
+                let known = timeout_at(*deadline + GRACE, cache.get(key)).await;
+                known.ok().flatten()
+            }
+            (Err(key), Tiers::Resolver(cache)) => {
+                let known = cache.get(key).await;
+                *deadline = self.deadline();
+                known
+            }
+            (Err(_), _) => None,
+        };
+        self.account(policy, caller, by_key.as_ref())
+    }
+
     /// The account of a request that is not limited, whoever sent it: nobody's tier is looked up for
     /// it.
     #[inline]
-    pub(super) fn exempt(&self, policy: &'static Policy, caller: &Caller<'_>) -> Option<Account> {
+    fn exempt(&self, policy: &'static Policy, caller: &Caller<'_>) -> Option<Account> {
         let exemption = if self.is_bypassed(policy, caller.parts) {
             Exemption::Bypass
         } else if policy.is_exempt(caller.parts) || self.is_exempt_by_network(caller) {
@@ -103,7 +153,7 @@ impl RateLimiter {
     /// Which bucket a request is charged to under a policy, and with how much. `by_key` is the caller
     /// by its API key, if it has one that somebody knows.
     #[inline]
-    pub(super) fn account(
+    fn account(
         &self,
         policy: &'static Policy,
         caller: &Caller<'_>,
@@ -137,7 +187,7 @@ impl RateLimiter {
     /// The caller by its API key, if it sent one that somebody knows; an error with the key where
     /// that must be asked.
     #[inline]
-    pub(super) fn by_api_key<'a>(
+    fn by_api_key<'a>(
         &self,
         policy: &Policy,
         caller: &Caller<'a>,

@@ -21,14 +21,10 @@ mod status;
 mod wait;
 mod watch;
 
-#[cfg(feature = "redis")]
-use std::time::Duration;
 use std::{fmt, sync::Arc};
 
 use ipnet::IpNet;
 use tokio::time::Instant;
-#[cfg(feature = "redis")]
-use tokio::time::timeout_at;
 
 #[cfg(feature = "redis")]
 use self::fleet::Fleet;
@@ -108,10 +104,6 @@ struct Inner {
     no_tiers: Notice,
     no_parameter: Notice,
 }
-
-/// By so much a look-up's own timeout, which the breaker sees, comes before that of the whole check.
-#[cfg(feature = "redis")]
-const GRACE: Duration = Duration::from_millis(10);
 
 /// Who knows the tiers of API keys.
 enum Tiers {
@@ -246,43 +238,6 @@ impl RateLimiter {
         }
         self.observe(&accounts, verdict);
         RateLimitStatus::new(self.clone(), verdict, accounts)
-    }
-
-    /// Which account a request is charged to; `None` where a resolver must be waited for.
-    fn account_at_once(&self, policy: &'static Policy, caller: &Caller<'_>) -> Option<Account> {
-        if let Some(exempt) = self.exempt(policy, caller) {
-            return Some(exempt);
-        }
-        let by_key = self.by_api_key(policy, caller).ok()?;
-        Some(self.account(policy, caller, by_key.as_ref()))
-    }
-
-    /// The same, where it can be waited for.
-    async fn account_in_time(
-        &self,
-        policy: &'static Policy,
-        caller: &Caller<'_>,
-        deadline: &mut Instant,
-    ) -> Account {
-        if let Some(exempt) = self.exempt(policy, caller) {
-            return exempt;
-        }
-        let by_key = match (self.by_api_key(policy, caller), &self.0.tiers) {
-            (Ok(known), _) => known,
-            #[cfg(feature = "redis")]
-            (Err(key), Tiers::InStore(cache)) => {
-                let known = timeout_at(*deadline + GRACE, cache.get(key)).await;
-                known.ok().flatten()
-            }
-            (Err(key), Tiers::Resolver(cache)) => {
-                let known = cache.get(key).await;
-                // What somebody else needed is not the store's time.
-                *deadline = self.deadline();
-                known
-            }
-            (Err(_), _) => None,
-        };
-        self.account(policy, caller, by_key.as_ref())
     }
 
     /// The beginning of a check, if it is one of those that are timed.

@@ -7,7 +7,8 @@
 -- it does and not of what it might.
 --
 -- A stamp takes 8 bytes, and 128 of them 1024. They stand here as numbers, and the functions are plain
--- ones: a script makes all of its functions anew at each call, with all that they refer to.
+-- ones: a script makes all of its functions anew at each call, with all that they refer to. So they
+-- refer to little more than what each check of a batch would look for twice.
 
 local unpack_stamp = struct.unpack
 
