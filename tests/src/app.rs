@@ -6,6 +6,8 @@ use axum::Router;
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use crate::patience::PATIENCE;
+
 /// An app that listens on a port of its own until it is dropped.
 #[derive(Debug)]
 pub struct App {
@@ -48,9 +50,11 @@ impl App {
             .await
             .expect("the loopback interface has free ports");
         let address = listener.local_addr().expect("it is bound");
+        // A request that is held for ever fails its test.
+        let client = Client::builder().no_proxy().timeout(PATIENCE);
         Self {
             address,
-            client: Client::builder().no_proxy().build().expect("a client"),
+            client: client.build().expect("a client"),
             server: tokio::spawn(serve(listener)),
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ratelimit::RedisStoreBuilder;
 
 /// Longer than anything takes that is waited for here.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A store that waits for its answers: for tests of anything but how long it waits.
 pub fn patient(builder: RedisStoreBuilder) -> RedisStoreBuilder {
