@@ -1,6 +1,7 @@
 #![doc = include_str!("../../README.md")]
 
 pub mod algorithm;
+mod budget;
 mod client;
 mod clock;
 #[cfg(feature = "dashboard")]

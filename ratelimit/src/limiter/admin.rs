@@ -2,13 +2,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use tokio::time::Instant;
-
 use super::RateLimiter;
 #[cfg(any(feature = "dashboard", feature = "redis"))]
 use super::Tiers;
 use crate::{
     algorithm::Decision,
+    budget::Budget,
     client::ClientId,
     policy::{Policy, PolicyEntry, Tier, policies},
     store::{Bucket, Charge, StoreError},
@@ -228,7 +227,7 @@ impl RateLimiter {
             enforced: true,
         };
         let charges: Vec<Charge> = buckets.iter().map(look).collect();
-        let deadline = Instant::now() + self.0.store.timeout();
+        let deadline = Budget::start(self.0.store.timeout());
         let decisions = self.0.store.check_all(&charges, deadline).await?;
         let standing = |(&bucket, decision): (&Bucket, &Decision)| Standing {
             bucket,

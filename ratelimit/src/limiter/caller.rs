@@ -5,7 +5,6 @@ use std::time::Duration;
 use std::{fmt, net::IpAddr};
 
 use http::request::Parts;
-use tokio::time::Instant;
 #[cfg(feature = "redis")]
 use tokio::time::timeout_at;
 
@@ -14,6 +13,7 @@ use super::{
     account::{Account, Exemption},
 };
 use crate::{
+    budget::Budget,
     client::{ApiKey, ClientId, Identified, KnownCaller},
     policy::{Key, Policy},
 };
@@ -97,7 +97,7 @@ impl RateLimiter {
         &self,
         policy: &'static Policy,
         caller: &Caller<'_>,
-        deadline: &mut Instant,
+        deadline: &mut Budget,
     ) -> Account {
         if let Some(exempt) = self.exempt(policy, caller) {
             return exempt;
@@ -106,7 +106,7 @@ impl RateLimiter {
             (Ok(known), _) => known,
             #[cfg(feature = "redis")]
             (Err(key), Tiers::InStore(cache)) => {
-                let known = timeout_at(*deadline + GRACE, cache.get(key)).await;
+                let known = timeout_at(deadline.deadline() + GRACE, cache.get(key)).await;
                 known.ok().flatten()
             }
             (Err(key), Tiers::Resolver(cache)) => {

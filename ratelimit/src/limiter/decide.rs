@@ -1,13 +1,12 @@
 //! From accounts to a verdict: by the store, or without it where it need not or cannot be asked.
 
-use tokio::time::Instant;
-
 use super::{
     RateLimiter,
     account::{Account, Accounts, Verdict},
 };
 use crate::{
     algorithm::Decision,
+    budget::Budget,
     policy::{OnStoreError, Policy},
     store::{AnyStore, Bucket, Charge, StoreError},
 };
@@ -34,7 +33,7 @@ impl RateLimiter {
     }
 
     /// Charges all accounts that have a bucket, or none of them.
-    pub(super) async fn decide(&self, accounts: &mut Accounts, deadline: Instant) -> Verdict {
+    pub(super) async fn decide(&self, accounts: &mut Accounts, deadline: Budget) -> Verdict {
         let charges = accounts.charges(|_| true);
         if charges.is_empty() {
             return Verdict::Admitted;

@@ -24,7 +24,6 @@ mod watch;
 use std::{fmt, sync::Arc};
 
 use ipnet::IpNet;
-use tokio::time::Instant;
 
 #[cfg(feature = "redis")]
 use self::fleet::Fleet;
@@ -48,6 +47,7 @@ use self::{
     watch::Watch,
 };
 use crate::{
+    budget::Budget,
     client::{StaticTiers, TierCache, TrustedProxies},
     clock::Clock,
     observe::Observer,
@@ -249,8 +249,8 @@ impl RateLimiter {
     }
 
     /// Until when the store may be waited for.
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.0.store.timeout()
+    fn deadline(&self) -> Budget {
+        Budget::start(self.0.store.timeout())
     }
 
     #[inline]

@@ -2,12 +2,10 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
-
 #[cfg(feature = "redis")]
 use super::redis::RedisStore;
 use super::{Bucket, Charge, Decisions, MemoryStore, Store, StoreError, breaker::Breaker};
-use crate::{algorithm::Decision, clock::Clock};
+use crate::{algorithm::Decision, budget::Budget, clock::Clock};
 
 /// The store of a limiter. The stores of this crate are known to the compiler, so that a check
 /// with them allocates no future.
@@ -31,14 +29,14 @@ impl CustomStore {
         let probed = store.clone();
         let breaker = Breaker::new(move || {
             let store = probed.clone();
-            async move { in_time(Instant::now() + store.timeout(), store.probe()).await }
+            async move { in_time(Budget::start(store.timeout()), store.probe()).await }
         });
         Self { store, breaker }
     }
 
     async fn ask<T>(
         &self,
-        deadline: Instant,
+        deadline: Budget,
         question: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         self.breaker.ask(|| in_time(deadline, question)).await
@@ -46,10 +44,11 @@ impl CustomStore {
 }
 
 async fn in_time<T>(
-    deadline: Instant,
+    deadline: Budget,
     answer: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    timeout_at(deadline, answer)
+    deadline
+        .run(answer)
         .await
         .unwrap_or_else(|_| Err(StoreError::new("no answer in time")))
 }
@@ -107,7 +106,7 @@ impl AnyStore {
     pub(crate) async fn check_all(
         &self,
         charges: &[Charge],
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decisions, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.decide(charges)),
@@ -133,7 +132,7 @@ impl AnyStore {
             #[cfg(feature = "redis")]
             Self::Redis(store) => Store::charge(store, bucket, cost).await,
             Self::Custom(custom) => {
-                let deadline = Instant::now() + custom.store.timeout();
+                let deadline = Budget::start(custom.store.timeout());
                 custom
                     .ask(deadline, custom.store.charge(bucket, cost))
                     .await
@@ -152,7 +151,7 @@ impl AnyStore {
             #[cfg(feature = "redis")]
             Self::Redis(store) => Store::refund(store, bucket, cost, taken).await,
             Self::Custom(custom) => {
-                let deadline = Instant::now() + custom.store.timeout();
+                let deadline = Budget::start(custom.store.timeout());
                 let given_back = custom.store.refund(bucket, cost, taken);
                 custom.ask(deadline, given_back).await
             }
@@ -168,7 +167,7 @@ impl AnyStore {
             #[cfg(feature = "redis")]
             Self::Redis(store) => Store::reset(store, bucket).await,
             Self::Custom(custom) => {
-                let deadline = Instant::now() + custom.store.timeout();
+                let deadline = Budget::start(custom.store.timeout());
                 custom.ask(deadline, custom.store.reset(bucket)).await
             }
         }
@@ -226,5 +225,67 @@ impl<S: Store> DynStore for S {
 
     fn timeout(&self) -> Duration {
         Store::timeout(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        client::ClientId,
+        policy::{Algorithm, Policy, Quota, Tier},
+    };
+
+    /// A store that a check may wait for as long as it takes.
+    struct Patient(MemoryStore);
+
+    impl Store for Patient {
+        async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+            Store::check_all(&self.0, charges).await
+        }
+
+        async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+            Store::charge(&self.0, bucket, cost).await
+        }
+
+        async fn refund(
+            &self,
+            bucket: &Bucket,
+            cost: u32,
+            taken: &Decision,
+        ) -> Result<Decision, StoreError> {
+            Store::refund(&self.0, bucket, cost, taken).await
+        }
+
+        async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+            Store::reset(&self.0, bucket).await
+        }
+
+        fn timeout(&self) -> Duration {
+            Duration::MAX
+        }
+    }
+
+    #[tokio::test]
+    async fn the_longest_timeout_does_not_overflow() {
+        static TIERS: [Tier; 1] = [Tier::new("default", Quota::per_hour(5))];
+        static POLICY: Policy = Policy::new("patient", Algorithm::TokenBucket, &TIERS);
+        let bucket = Bucket::new(&POLICY, &TIERS[0], ClientId::EVERYBODY).expect("limited");
+        let store = Patient(MemoryStore::new()).erase();
+        let charge = Charge {
+            bucket,
+            cost: 2,
+            enforced: true,
+        };
+        let decisions = store
+            .check_all(&[charge], Budget::start(store.timeout()))
+            .await;
+        let taken = decisions.expect("a decision")[0];
+        assert_eq!(taken.remaining, 3);
+        let charged = store.charge(&bucket, 1).await.expect("a charge");
+        assert_eq!(charged.remaining, 2);
+        let refunded = store.refund(&bucket, 2, &taken).await.expect("a refund");
+        assert_eq!(refunded.remaining, 4);
+        store.reset(&bucket).await.expect("a reset");
     }
 }

@@ -20,7 +20,6 @@ mod turn;
 use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{Pipeline, Value};
-use tokio::time::Instant;
 
 pub(crate) use self::{bypass::KeptBypass, fleet::Report};
 pub use self::{connection::ConnectError, tiers::RedisTiers};
@@ -31,7 +30,7 @@ use self::{
     scripts::Scripts,
 };
 use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, breaker::Breaker};
-use crate::{algorithm::Decision, clock::Clock};
+use crate::{algorithm::Decision, budget::Budget, clock::Clock};
 
 /// Keeps the state of buckets in Redis (6.2 or newer) or Valkey, shared by all processes.
 ///
@@ -238,7 +237,7 @@ impl RedisStoreBuilder {
 }
 
 impl RedisStore {
-    fn run(&self, deadline: Instant) -> Run<'_> {
+    fn run(&self, deadline: Budget) -> Run<'_> {
         Run {
             store: self,
             deadline,
@@ -292,7 +291,7 @@ impl RedisStore {
     pub(crate) async fn decide(
         &self,
         charges: &[Charge],
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decisions, StoreError> {
         match charges {
             [Charge { bucket, cost, .. }] => {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
-use tokio::time::Instant;
 
 use super::{
     RedisStore,
@@ -14,6 +13,7 @@ use super::{
 };
 use crate::{
     algorithm::Decision,
+    budget::Budget,
     store::{Bucket, Charge, Decisions, StoreError},
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Run<'a> {
     pub(super) store: &'a RedisStore,
     /// Until when the answer may be waited for.
-    pub(super) deadline: Instant,
+    pub(super) deadline: Budget,
     /// `None` for the server's own time.
     pub(super) now: Option<u64>,
 }

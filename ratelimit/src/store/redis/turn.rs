@@ -6,7 +6,7 @@
 use std::{borrow::Borrow, sync::Arc};
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
-use tokio::{runtime::Handle, time::timeout_at};
+use tokio::runtime::Handle;
 
 use super::{
     RedisStore,
@@ -53,7 +53,7 @@ impl Run<'_> {
             };
             return self.alone(&turn.slot, bucket, cost).await;
         };
-        match timeout_at(self.deadline, answer).await {
+        match self.deadline.run(answer).await {
             // One server of a cluster that is not known to be one, or what looks like a server.
             Ok(Ok(Err(error))) if error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot) => {
                 slot.line.dissolve();

@@ -10,12 +10,9 @@ use std::{
 };
 
 use redis::{RedisError, Value};
-use tokio::{
-    sync::oneshot::{self, Receiver, Sender},
-    time::Instant,
-};
+use tokio::sync::oneshot::{self, Receiver, Sender};
 
-use crate::store::Bucket;
+use crate::{budget::Budget, store::Bucket};
 
 /// So many calls are under way before a check waits in line. The next answer is then about a quarter
 /// of a round trip away, and only who is busy has as many checks under way at all. Were they more,
@@ -39,7 +36,7 @@ type Answer = Result<Value, RedisError>;
 pub(in super::super) struct Waiting {
     pub(in super::super) bucket: Bucket,
     pub(in super::super) cost: u32,
-    pub(in super::super) deadline: Instant,
+    pub(in super::super) deadline: Budget,
     pub(in super::super) answer: Sender<Answer>,
 }
 
@@ -61,7 +58,7 @@ impl Line {
         &self,
         bucket: &Bucket,
         cost: u32,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Option<Receiver<Answer>> {
         let mut state = self.state();
         if state.under_way < UNDER_WAY || state.goes_alone || state.waiting.len() >= IN_LINE {
@@ -87,7 +84,7 @@ impl Line {
             && let Some(waiting) = state.waiting.pop_front()
         {
             // What is sent may be charged, also where nobody waits for the answer any more.
-            if waiting.deadline > Instant::now() && !waiting.answer.is_closed() {
+            if !waiting.deadline.is_spent() && !waiting.answer.is_closed() {
                 next.push(waiting);
             }
         }
@@ -124,7 +121,7 @@ mod tests {
         static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
         static POLICY: Policy = Policy::new("line", Algorithm::FixedWindow, &TIERS);
         let bucket = Bucket::new(&POLICY, &TIERS[0], ClientId::EVERYBODY).expect("limited");
-        line.join(&bucket, cost, Instant::now() + time)
+        line.join(&bucket, cost, Budget::start(time))
     }
 
     /// A line at a connection that is as busy as it may be.

@@ -25,12 +25,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
-use tokio::time::{Instant, timeout_at};
 
 pub use self::error::ConnectError;
 use self::link::{Link, Target};
 pub(super) use self::{address::Address, error::reason, line::Waiting, slot::Slot};
-use crate::store::StoreError;
+use crate::{budget::Budget, store::StoreError};
 
 /// How long it may take to connect anew after an outage. What takes longer is tried again.
 const RENEWAL: Duration = Duration::from_secs(1);
@@ -113,12 +112,12 @@ impl Connections {
     }
 
     /// Until when the answer to what is asked now is waited for.
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+    pub(super) fn deadline(&self) -> Budget {
+        Budget::start(self.timeout)
     }
 
     /// Sends a command and waits for its answer until then.
-    pub(super) async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, RedisError> {
+    pub(super) async fn send(&self, command: &Cmd, deadline: Budget) -> Result<Value, RedisError> {
         self.send_through(&self.slot()?, command, deadline).await
     }
 
@@ -127,7 +126,7 @@ impl Connections {
         &self,
         slot: &Arc<Slot>,
         command: &Cmd,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Value, RedisError> {
         self.ask(slot, deadline, |mut link| async move {
             link.send(command).await
@@ -139,7 +138,7 @@ impl Connections {
     pub(super) async fn send_all(
         &self,
         commands: &Pipeline,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Vec<Value>, RedisError> {
         self.ask(&self.slot()?, deadline, |mut link| async move {
             link.send_all(commands).await
@@ -150,17 +149,17 @@ impl Connections {
     async fn ask<T, F>(
         &self,
         slot: &Arc<Slot>,
-        deadline: Instant,
+        deadline: Budget,
         question: impl FnOnce(Link) -> F,
     ) -> Result<T, RedisError>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
         // What is sent may be charged, also where nobody waits for the answer any more.
-        if deadline <= Instant::now() {
+        if deadline.is_spent() {
             return Err(no_answer_in_time());
         }
-        let answer = timeout_at(deadline, question(slot.link())).await;
+        let answer = deadline.run(question(slot.link())).await;
         let answer = answer.unwrap_or_else(|_| Err(no_answer_in_time()));
         // An error that the server sends is an answer.
         match &answer {

@@ -18,10 +18,7 @@ use std::{
 };
 
 use quick_cache::sync::Cache;
-use tokio::{
-    sync::{Notify, oneshot},
-    time::{Instant, timeout_at},
-};
+use tokio::sync::{Notify, oneshot};
 
 use self::{
     keeper::Keeper,
@@ -30,6 +27,7 @@ use self::{
 use super::RedisStore;
 use crate::{
     algorithm::Decision,
+    budget::Budget,
     clock::{Clock, MonotonicClock, micros},
     policy::{Algorithm, Lease},
     store::{Bucket, BucketKey, StoreError},
@@ -163,7 +161,7 @@ impl RedisStore {
         &self,
         bucket: &Bucket,
         cost: u32,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decision, StoreError> {
         match self.leases.held(bucket) {
             None => self.run(deadline).check(bucket, cost).await,
@@ -180,7 +178,7 @@ impl RedisStore {
         &self,
         held: &Arc<Held>,
         cost: u32,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decision, StoreError> {
         let turn = {
             let mut slice = held.slice();
@@ -194,7 +192,7 @@ impl RedisStore {
             (Turn::Alone, _) => {}
             (Turn::Wait, came) => {
                 // In time or not, the slice may be there; and if not, it is too late to ask.
-                let _ = timeout_at(deadline, came).await;
+                let _ = deadline.run(came).await;
                 let now = self.leases.clock.now_micros();
                 if let Some(decision) = held.slice().spend(cost, now) {
                     return Ok(decision);
@@ -213,7 +211,7 @@ impl RedisStore {
         held: &Arc<Held>,
         needed: u32,
         wanted: u32,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decision, StoreError> {
         let (answer, answered) = oneshot::channel();
         let store = self.clone();
@@ -236,7 +234,7 @@ impl RedisStore {
         held: &Arc<Held>,
         needed: u32,
         wanted: u32,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decision, StoreError> {
         let asked_at = self.leases.clock.now_micros();
         let run = self.run(deadline);

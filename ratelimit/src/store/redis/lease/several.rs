@@ -5,11 +5,10 @@
 //! cluster that goes also where the buckets are on several servers, as a client's and everybody's
 //! are.)
 
-use tokio::time::Instant;
-
 use super::RedisStore;
 use crate::{
     algorithm::Decision,
+    budget::Budget,
     store::{Charge, Decisions, StoreError},
 };
 
@@ -18,7 +17,7 @@ impl RedisStore {
     pub(in super::super) async fn check_several(
         &self,
         charges: &[Charge],
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decisions, StoreError> {
         let mut spent: Vec<Option<Decision>> = Vec::with_capacity(charges.len());
         for charge in charges {
@@ -72,7 +71,7 @@ impl RedisStore {
     async fn ask_slice(
         &self,
         charge: &Charge,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Option<Decision>, StoreError> {
         let Charge {
             bucket,
@@ -91,7 +90,7 @@ impl RedisStore {
     async fn ask_together(
         &self,
         charges: &[Charge],
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decisions, StoreError> {
         match charges {
             [] => Ok(Decisions::new()),
@@ -112,7 +111,7 @@ impl RedisStore {
         &self,
         charges: &[Charge],
         spent: Vec<Option<Decision>>,
-        deadline: Instant,
+        deadline: Budget,
     ) -> Result<Decisions, StoreError> {
         self.undo(charges, &spent);
         let mut decisions = Decisions::new();
