@@ -17,7 +17,9 @@ pub mod testing;
 #[cfg(feature = "dashboard")]
 pub use self::dashboard::{Dashboard, TokenError, dashboard};
 #[cfg(feature = "redis")]
-pub use self::store::redis::{ConnectError, RedisStore, RedisStoreBuilder, RedisTiers};
+pub use self::store::redis::{
+    ConnectError, RedisCredentials, RedisStore, RedisStoreBuilder, RedisTiers,
+};
 /// Limits how often an axum handler may be called.
 ///
 /// Before any of the handler's extractors runs, the caller is recognised, its tier looked up and one

@@ -1,17 +1,25 @@
 //! The circuit breaker before a store that may be slow or gone.
 //!
-//! After a few failures in a row nobody asks the store any more, so that an outage costs requests
-//! nothing; a task of its own finds out when the store can be asked again. (The pattern is Michael
+//! After a few failures in a row no request is sent to the store any more, so that an outage costs
+//! requests no time; a task of its own finds out when the store answers again. (The pattern is Michael
 //! Nygard's, in *Release It!*; here the half-open state is a probe that no request waits for.)
+//!
+//! Probes overlap: one that hangs, since the store came back just too late for it, does not delay the
+//! next. The first that succeeds ends the outage.
 
 use std::{
-    future::Future,
+    collections::VecDeque,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::{Arc, PoisonError, Weak},
+    task::Poll,
     time::Duration,
 };
 
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep_until},
+};
 
 use super::{
     StoreError,
@@ -29,8 +37,12 @@ const FAILURES: u32 = 3;
 /// and nothing else, new ones come about at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest time between two probes.
+/// The longest time between the beginnings of two probes.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// The most probes that run at once. Beyond that the oldest one, which has run for eight seconds, is
+/// given up.
+const PROBES_MAX: usize = 16;
 
 type Probe = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
@@ -104,7 +116,7 @@ impl Breaker {
             return;
         }
         self.0.begins(error);
-        runtime.spawn(probe_until_answered(self.outage()));
+        runtime.spawn(self.outage(true).probe_until_over(FIRST_PAUSE));
     }
 
     /// Begins with an outage of a store that has not been asked yet: the first probe comes at once,
@@ -115,20 +127,14 @@ impl Breaker {
             return;
         };
         self.0.is_open.store(true, Ordering::Relaxed);
-        let outage = self.outage();
-        runtime.spawn(async move {
-            match outage.probe().await {
-                Some(Ok(())) | None => {}
-                Some(Err(error)) => {
-                    outage.begins(&error);
-                    probe_until_answered(outage).await;
-                }
-            }
-        });
+        runtime.spawn(self.outage(false).probe_until_over(Duration::ZERO));
     }
 
-    fn outage(&self) -> Outage {
-        Outage(Arc::downgrade(&self.0))
+    fn outage(&self, is_announced: bool) -> Outage {
+        Outage {
+            breaker: Arc::downgrade(&self.0),
+            is_announced,
+        }
     }
 }
 
@@ -154,24 +160,50 @@ impl Inner {
 
 /// An open breaker, which closes at the latest when this is dropped: the runtime that probes may
 /// end before the store's other users do.
-struct Outage(Weak<Inner>);
+struct Outage {
+    breaker: Weak<Inner>,
+    /// Whether it was logged. One that is over at the first probe never is.
+    is_announced: bool,
+}
 
 impl Outage {
-    /// `None` when the store has no users any more.
-    async fn probe(&self) -> Option<Result<(), StoreError>> {
-        let breaker = self.0.upgrade()?;
-        Some((breaker.probe)().await)
+    /// Probes until the store answers, or has no users any more.
+    async fn probe_until_over(mut self, mut pause: Duration) {
+        let mut probes = Probes::default();
+        let mut next_at = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                biased;
+                result = probes.next() => match result {
+                    Ok(()) => return self.ends(),
+                    Err(error) => self.announce(&error),
+                },
+                () = sleep_until(next_at) => {
+                    let Some(breaker) = self.breaker.upgrade() else {
+                        return;
+                    };
+                    probes.push((breaker.probe)());
+                    pause = (2 * pause).clamp(FIRST_PAUSE, PAUSE);
+                    next_at = Instant::now() + pause;
+                }
+            }
+        }
     }
 
-    #[cfg(feature = "redis")]
-    fn begins(&self, error: &StoreError) {
-        if let Some(breaker) = self.0.upgrade() {
+    fn announce(&mut self, error: &StoreError) {
+        if self.is_announced {
+            return;
+        }
+        self.is_announced = true;
+        if let Some(breaker) = self.breaker.upgrade() {
             breaker.begins(error);
         }
     }
 
     fn ends(&self) {
-        if let Some(breaker) = self.0.upgrade() {
+        if self.is_announced
+            && let Some(breaker) = self.breaker.upgrade()
+        {
             breaker.ends();
         }
     }
@@ -179,23 +211,37 @@ impl Outage {
 
 impl Drop for Outage {
     fn drop(&mut self) {
-        if let Some(breaker) = self.0.upgrade() {
+        if let Some(breaker) = self.breaker.upgrade() {
             breaker.failures.store(0, Ordering::Relaxed);
             breaker.is_open.store(false, Ordering::Relaxed);
         }
     }
 }
 
-/// Ends with the outage, or when the store has no users any more.
-async fn probe_until_answered(outage: Outage) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        tokio::time::sleep(pause).await;
-        match outage.probe().await {
-            None => return,
-            Some(Ok(())) => return outage.ends(),
-            Some(Err(_)) => pause = PAUSE.min(2 * pause),
+/// The probes that run, oldest first.
+#[derive(Default)]
+struct Probes(VecDeque<Probe>);
+
+impl Probes {
+    fn push(&mut self, probe: Probe) {
+        if self.0.len() == PROBES_MAX {
+            self.0.pop_front();
         }
+        self.0.push_back(probe);
+    }
+
+    /// Waits for the next probe that ends, and returns its result.
+    async fn next(&mut self) -> Result<(), StoreError> {
+        poll_fn(|context| {
+            for n in 0..self.0.len() {
+                if let Poll::Ready(result) = self.0[n].as_mut().poll(context) {
+                    drop(self.0.remove(n));
+                    return Poll::Ready(result);
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 
@@ -271,6 +317,52 @@ mod tests {
             assert!(answer.await.is_err());
         }
         assert!(is_asked(&breaker).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_hangs_delays_no_other() {
+        let probes = Arc::new(AtomicU32::new(0));
+        let counter = probes.clone();
+        // The first five never end; each as long as its store lets it.
+        let breaker = Breaker::new(move || {
+            let n = counter.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if n < 5 {
+                    pending::<()>().await;
+                }
+                Ok(())
+            }
+        });
+        let begin = Instant::now();
+        for _ in 0..FAILURES {
+            fail(&breaker).await;
+        }
+        while !is_asked(&breaker).await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // After 50, 150, 350, 750, 1250 and 1750 ms.
+        assert_eq!(probes.load(Ordering::Relaxed), 6);
+        assert!(begin.elapsed() < Duration::from_millis(1_760));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn probes_that_hang_for_ever_are_bounded() {
+        let running = Arc::new(());
+        let counter = running.clone();
+        let breaker = Breaker::new(move || {
+            let running = counter.clone();
+            async move {
+                pending::<()>().await;
+                drop(running);
+                Ok(())
+            }
+        });
+        for _ in 0..FAILURES {
+            fail(&breaker).await;
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        // Beside this one and the breaker's.
+        assert_eq!(Arc::strong_count(&running) - 2, PROBES_MAX);
     }
 
     #[test]

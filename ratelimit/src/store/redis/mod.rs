@@ -5,32 +5,38 @@
 //! uses works out what to tell the client. The time is the Redis server's, so that the processes'
 //! clocks need not agree.
 
+mod batch;
 mod bypass;
 mod call;
 mod connection;
 mod fleet;
 mod lease;
 mod persistence;
+mod probe;
 mod reply;
 mod run;
 mod scripts;
+mod shard;
 mod tiers;
-mod turn;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{Pipeline, Value};
 
 pub(crate) use self::{bypass::KeptBypass, fleet::Report};
-pub use self::{connection::ConnectError, tiers::RedisTiers};
 use self::{
-    connection::{Address, Connections},
+    connection::{Address, PlacementProbe, Pool, PoolSettings},
     lease::Leases,
     run::Run,
     scripts::Scripts,
+    shard::Shard,
+};
+pub use self::{
+    connection::{ConnectError, RedisCredentials},
+    tiers::RedisTiers,
 };
 use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, breaker::Breaker};
-use crate::{algorithm::Decision, budget::Budget, clock::Clock};
+use crate::{algorithm::Decision, budget::Budget, client::ClientId, clock::Clock};
 
 /// Keeps the state of buckets in Redis (6.2 or newer) or Valkey, shared by all processes.
 ///
@@ -49,9 +55,8 @@ use crate::{algorithm::Decision, budget::Budget, clock::Clock};
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    connections: Arc<Connections>,
+    shard: Shard,
     scripts: Arc<Scripts>,
-    breaker: Breaker,
     prefix: Arc<str>,
     leases: Arc<Leases>,
     clock: Option<Arc<dyn Clock>>,
@@ -102,7 +107,7 @@ impl RedisStore {
     /// The tiers of API keys, read through the same connections. It is what a limiter with this
     /// store asks if it is given no other resolver.
     pub fn tiers(&self) -> RedisTiers {
-        RedisTiers::new(self.connections.clone(), self.breaker.clone())
+        RedisTiers::new(self.shard.clone())
     }
 }
 
@@ -165,9 +170,12 @@ impl RedisStoreBuilder {
     /// As [`RedisStore::connect`], and where a setting cannot work.
     pub async fn connect(self) -> Result<RedisStore, ConnectError> {
         let store = self.store()?;
-        store.connections.open().await?;
-        store.scripts.load(&store.connections).await?;
-        persistence::warn_if_there_is_none(&store.connections).await;
+        let pool = &store.shard.pool;
+        pool.renew().await.map_err(|reason| ConnectError::Connect {
+            server: pool.server().to_owned(),
+            reason,
+        })?;
+        persistence::warn_if_there_is_none(pool).await;
         Ok(store)
     }
 
@@ -179,7 +187,7 @@ impl RedisStoreBuilder {
     /// The URL cannot be read, or a setting cannot work.
     pub fn connect_lazily(self) -> Result<RedisStore, ConnectError> {
         let store = self.store()?;
-        store.breaker.open_until_answered();
+        store.shard.breaker.open_until_answered();
         Ok(store)
     }
 }
@@ -199,22 +207,20 @@ impl RedisStoreBuilder {
 
     fn store(self) -> Result<RedisStore, ConnectError> {
         self.check()?;
-        let connections = Arc::new(Connections::to(
-            &self.address,
-            self.connections,
-            self.timeout,
-            self.connect_timeout,
-        )?);
-        let prefix: Arc<str> = self.prefix.into();
-        let breaker = {
-            let (connections, prefix) = (connections.clone(), prefix.clone());
-            Breaker::new(move || probe(connections.clone(), prefix.clone()))
+        let scripts = Scripts::new();
+        let now = self.clock.as_ref().map(Clock::now_micros);
+        let settings = PoolSettings {
+            connections: self.connections,
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            write: probe::write(&self.prefix),
+            scripts: probe::scripts(&scripts, &self.prefix, now),
+            placement: PlacementProbe::new(&self.prefix),
         };
         Ok(RedisStore {
-            connections,
-            scripts: Arc::new(Scripts::new()),
-            breaker,
-            prefix,
+            shard: Shard::new(Pool::new(&self.address, settings)?),
+            scripts: Arc::new(scripts),
+            prefix: self.prefix.into(),
             leases: Arc::new(Leases::new(self.leases, self.clock.clone())),
             clock: self.clock,
         })
@@ -237,6 +243,11 @@ impl RedisStoreBuilder {
 }
 
 impl RedisStore {
+    /// Starts the budget of one operation.
+    fn budget(&self) -> Budget {
+        self.shard.pool.budget()
+    }
+
     fn run(&self, deadline: Budget) -> Run<'_> {
         Run {
             store: self,
@@ -245,14 +256,19 @@ impl RedisStore {
         }
     }
 
+    /// Returns the shard that has a client's buckets.
+    fn shard_of(&self, _client: ClientId) -> &Shard {
+        &self.shard
+    }
+
     pub(super) fn breaker(&self) -> &Breaker {
-        &self.breaker
+        &self.shard.breaker
     }
 
     /// Host and port; no password.
     #[cfg(feature = "dashboard")]
     pub(crate) fn server(&self) -> &str {
-        self.connections.server()
+        self.shard.pool.server()
     }
 
     /// A key that is no bucket's. All of these are together in a cluster.
@@ -263,23 +279,21 @@ impl RedisStore {
     /// Sends what is no check. During an outage it is not sent, and where there are no checks it is
     /// by this that an outage is seen.
     async fn send_aside(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        let Shard { pool, breaker } = &self.shard;
         let answers = async || {
-            let answers = self
-                .connections
-                .send_all(commands, self.connections.deadline())
-                .await;
+            let answers = pool.send_all(commands, pool.budget()).await;
             answers
                 .and_then(|answers| answers.into_iter().map(Value::extract_error).collect())
                 .map_err(|error| match error.code() {
                     Some("NOPERM" | "WRONGTYPE") => StoreError::refused(connection::reason(&error)),
-                    _ => self.connections.failed(&error),
+                    _ => pool.failed(&error),
                 })
         };
         // One server of a cluster may be out, and the others' clients must not suffer for it.
-        if self.connections.is_cluster() && self.breaker.is_closed() {
+        if pool.is_cluster() && breaker.is_closed() {
             answers().await
         } else {
-            self.breaker.ask(answers).await
+            breaker.ask(answers).await
         }
     }
 
@@ -303,24 +317,9 @@ impl RedisStore {
     }
 }
 
-/// Writes, as a check does: a server that answers may still be one that takes no writes, a replica
-/// or one that has run out of memory.
-async fn probe(connections: Arc<Connections>, prefix: Arc<str>) -> Result<(), StoreError> {
-    let mut write = redis::cmd("SET");
-    write
-        .arg(format!("{prefix}probe"))
-        .arg("")
-        .arg("PX")
-        .arg(1000);
-    connections.renew(&write).await
-}
-
 impl Store for RedisStore {
     async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
-        Ok(self
-            .decide(charges, self.connections.deadline())
-            .await?
-            .into_vec())
+        Ok(self.decide(charges, self.budget()).await?.into_vec())
     }
 
     async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
@@ -329,12 +328,12 @@ impl Store for RedisStore {
             return Ok(decision);
         }
         // Boxed, or each check out of a slice would carry the room for a question.
-        Box::pin(self.check_one(bucket, cost, self.connections.deadline())).await
+        Box::pin(self.check_one(bucket, cost, self.budget())).await
     }
 
     async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
         let books = self.leases.books(bucket);
-        let run = self.run(self.connections.deadline());
+        let run = self.run(self.budget());
         run.charge(&books, cost).await
     }
 
@@ -350,16 +349,19 @@ impl Store for RedisStore {
     async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
         self.drop_slice(bucket);
         let books = self.leases.books(bucket);
-        let run = self.run(self.connections.deadline());
+        let run = self.run(self.budget());
         run.reset(&books).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        probe(self.connections.clone(), self.prefix.clone()).await
+        let pool = &self.shard.pool;
+        pool.renew()
+            .await
+            .map_err(|reason| pool.unavailable(&reason))
     }
 
     fn timeout(&self) -> Duration {
-        self.connections.timeout()
+        self.shard.pool.timeout()
     }
 
     fn erase(self) -> AnyStore {
@@ -370,7 +372,7 @@ impl Store for RedisStore {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("server", &self.connections.server())
+            .field("server", &self.shard.pool.server())
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }

@@ -7,9 +7,10 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
 use super::{
     RedisStore,
     call::{self, letter, rule},
-    connection::{Slot, Waiting, reason},
+    connection::{PooledConnection, Waiting, is_cross_slot, reason},
     reply::{Answer, Found, agreed, decisions, of_each},
     scripts::Source,
+    shard::Shard,
 };
 use crate::{
     algorithm::Decision,
@@ -30,7 +31,10 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// One check: one round trip, or two where the server has lost the script.
     pub(super) async fn check(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let Answer([now, admitted, state @ ..]) = self.ask(|| self.in_turn(bucket, cost)).await?;
+        let shard = self.store.shard_of(bucket.client());
+        let Answer([now, admitted, state @ ..]) = self
+            .ask(shard, || self.in_batch(shard, bucket, cost))
+            .await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.check(&bucket.quota(), cost), admitted).ok_or_else(not_the_scripts)
     }
@@ -43,8 +47,9 @@ impl Run<'_> {
         wanted: u32,
     ) -> Result<(u32, Decision), StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).lease;
+        let shard = self.store.shard_of(bucket.client());
         let wants = rule(bucket, wanted);
-        let answer = self.ask(|| self.one(source, bucket, needed, &wants));
+        let answer = self.ask(shard, || self.one(shard, source, bucket, needed, &wants));
         let Answer([now, taken, state @ ..]) = answer.await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         let cost = if taken == 2 { wanted } else { needed };
@@ -54,9 +59,11 @@ impl Run<'_> {
 
     /// Takes the cost, or all there is.
     pub(super) async fn charge(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        let shard = self.store.shard_of(bucket.client());
         let source = &self.store.scripts.of(bucket.algorithm()).charge;
-        let Answer([now, was_there, state @ ..]) =
-            self.ask(|| self.one(source, bucket, cost, &[])).await?;
+        let Answer([now, was_there, state @ ..]) = self
+            .ask(shard, || self.one(shard, source, bucket, cost, &[]))
+            .await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.charge(&bucket.quota(), cost), was_there).ok_or_else(not_the_scripts)
     }
@@ -70,7 +77,8 @@ impl Run<'_> {
     ) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).refund;
         let at = [at];
-        let given = self.ask(|| self.one(source, bucket, cost, &at));
+        let shard = self.store.shard_of(bucket.client());
+        let given = self.ask(shard, || self.one(shard, source, bucket, cost, &at));
         let Answer([now, _, state @ ..]) = given.await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         Ok(found.check(&bucket.quota(), 0))
@@ -80,17 +88,12 @@ impl Run<'_> {
     pub(super) async fn reset(self, bucket: &Bucket) -> Result<(), StoreError> {
         let mut forget = redis::cmd("DEL");
         forget.arg(self.key(bucket));
-        let answer = async || {
-            let slot = self.store.connections.slot()?;
-            self.command(&slot, &forget).await
-        };
-        let forgotten = async || {
-            answer()
-                .await
-                .map(drop)
-                .map_err(|error| self.failed(&error))
-        };
-        self.store.breaker.ask(forgotten).await
+        let shard = self.store.shard_of(bucket.client());
+        let answer = self.ask(shard, async || {
+            let connection = shard.pool.connection();
+            self.command(shard, &connection, &forget).await
+        });
+        answer.await.map(|_: Value| ())
     }
 
     /// One check of several buckets, in one round trip.
@@ -105,24 +108,35 @@ impl Run<'_> {
             }
             call
         };
-        let answer = async || {
-            let slot = self.store.connections.slot()?;
-            self.call(&slot, &self.store.scripts.check_all, call).await
+        let Some(first) = charges.first() else {
+            return Ok(Decisions::new());
         };
-        let answers: Vec<Answer> = self.ask(answer).await?;
+        // All of them are one client's, or on one server.
+        let shard = self.store.shard_of(first.bucket.client());
+        let answer = async || {
+            let connection = shard.pool.connection();
+            let script = &self.store.scripts.check_all;
+            let answer = self.call(shard, &connection, script, call).await;
+            if answer.as_ref().is_err_and(is_cross_slot) {
+                shard.pool.note_apart(charges);
+            }
+            answer
+        };
+        let answers: Vec<Answer> = self.ask(shard, answer).await?;
         decisions(charges, &answers).ok_or_else(not_the_scripts)
     }
 
     /// One check in a call of its own.
     pub(super) async fn alone(
         self,
-        slot: &Arc<Slot>,
+        shard: &Shard,
+        connection: &Arc<PooledConnection>,
         bucket: &Bucket,
         cost: u32,
     ) -> Result<Value, RedisError> {
         let source = &self.store.scripts.of(bucket.algorithm()).check;
         let call = |name: &str, script: &str| self.of_one(name, script, bucket, cost);
-        self.call(slot, source, call).await
+        self.call(shard, connection, source, call).await
     }
 
     /// Checks that have nothing to do with each other, in one call: the answer to each. They ask
@@ -130,7 +144,8 @@ impl Run<'_> {
     /// of these the ones that ask it of the same bucket, in the order in which they came.
     pub(super) async fn check_each(
         self,
-        slot: &Arc<Slot>,
+        shard: &Shard,
+        connection: &Arc<PooledConnection>,
         checks: &[Waiting],
     ) -> Result<Vec<Value>, RedisError> {
         let ask = |(place, check): (usize, &Waiting)| {
@@ -150,7 +165,7 @@ impl Run<'_> {
             call
         };
         let reply = self
-            .call(slot, &self.store.scripts.check_each, call)
+            .call(shard, connection, &self.store.scripts.check_each, call)
             .await?;
         let mut answers = vec![Value::Nil; checks.len()];
         for ((.., place), answer) in asking.into_iter().zip(of_each(reply, checks.len())) {
@@ -161,6 +176,7 @@ impl Run<'_> {
 
     async fn one(
         self,
+        shard: &Shard,
         source: &Source,
         bucket: &Bucket,
         cost: u32,
@@ -171,8 +187,8 @@ impl Run<'_> {
             call.arg(more);
             call
         };
-        let slot = self.store.connections.slot()?;
-        self.call(&slot, source, call).await
+        let connection = shard.pool.connection();
+        self.call(shard, &connection, source, call).await
     }
 
     fn of_one(&self, name: &str, script: &str, bucket: &Bucket, cost: u32) -> Cmd {
@@ -184,49 +200,62 @@ impl Run<'_> {
     /// What the script answers, by its digest or, where the server has lost it, whole.
     async fn call(
         self,
-        slot: &Arc<Slot>,
+        shard: &Shard,
+        connection: &Arc<PooledConnection>,
         source: &Source,
         call: impl Fn(&str, &str) -> Cmd,
     ) -> Result<Value, RedisError> {
-        match self.command(slot, &call("EVALSHA", &source.sha1)).await {
+        match self
+            .command(shard, connection, &call("EVALSHA", &source.sha1))
+            .await
+        {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.command(slot, &call("EVAL", &source.text)).await
+                self.command(shard, connection, &call("EVAL", &source.text))
+                    .await
             }
             answer => answer,
         }
     }
 
-    async fn command(self, slot: &Arc<Slot>, command: &Cmd) -> Result<Value, RedisError> {
-        let connections = &self.store.connections;
-        match connections.send_through(slot, command, self.deadline).await {
+    async fn command(
+        self,
+        shard: &Shard,
+        connection: &Arc<PooledConnection>,
+        command: &Cmd,
+    ) -> Result<Value, RedisError> {
+        let pool = &shard.pool;
+        match pool.send_through(connection, command, self.deadline).await {
             // Not those that are within it, each of which is the answer to a check.
             Ok(Value::ServerError(error)) => Err(error.into()),
             answer => answer,
         }
     }
 
-    async fn ask<T, F>(self, question: impl FnOnce() -> F) -> Result<T, StoreError>
+    async fn ask<T, F>(self, shard: &Shard, question: impl FnOnce() -> F) -> Result<T, StoreError>
     where
         T: FromRedisValue,
         F: Future<Output = Result<Value, RedisError>>,
     {
         let answer = async || {
-            let answer = question().await.map_err(|error| self.failed(&error))?;
+            let answer = question().await.map_err(|error| failed(shard, &error))?;
             redis::from_redis_value(answer).map_err(|_| not_the_scripts())
         };
-        self.store.breaker.ask(answer).await
-    }
-
-    fn failed(&self, error: &RedisError) -> StoreError {
-        if is_wrong_type(error) {
-            StoreError::of_one_bucket(reason(error))
-        } else {
-            self.store.connections.failed(error)
-        }
+        shard.breaker.ask(answer).await
     }
 
     fn key(&self, bucket: &Bucket) -> String {
         call::key(&self.store.prefix, bucket)
+    }
+}
+
+fn failed(shard: &Shard, error: &RedisError) -> StoreError {
+    if is_wrong_type(error) {
+        StoreError::of_one_bucket(reason(error))
+    } else if is_cross_slot(error) {
+        // The server answers: it is no outage.
+        StoreError::refused(reason(error))
+    } else {
+        shard.pool.failed(error)
     }
 }
 

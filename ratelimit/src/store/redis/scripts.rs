@@ -1,8 +1,7 @@
 //! The scripts as they are sent: put together from the files in `scripts/`.
 
-use redis::{Script, Value};
+use redis::Script;
 
-use super::connection::{ConnectError, Connections, reason};
 use crate::policy::Algorithm;
 
 /// The files that scripts are put together from.
@@ -90,36 +89,6 @@ impl Scripts {
             check_all: of_several(file!("check_all")),
             check_each: of_several(file!("check_each")),
         }
-    }
-
-    /// Has the server compile the scripts of checks, so that the first one finds them there.
-    pub(super) async fn load(&self, connections: &Connections) -> Result<(), ConnectError> {
-        let Self {
-            token_bucket,
-            sliding_window,
-            fixed_window,
-            check_all,
-            check_each,
-        } = self;
-        for source in [
-            &token_bucket.check,
-            &sliding_window.check,
-            &fixed_window.check,
-            check_all,
-            check_each,
-        ] {
-            let mut load = redis::cmd("SCRIPT");
-            load.arg("LOAD").arg(&source.text);
-            connections
-                .send(&load, connections.deadline())
-                .await
-                .and_then(Value::extract_error)
-                .map_err(|error| ConnectError::Connect {
-                    server: connections.server().to_owned(),
-                    reason: reason(&error),
-                })?;
-        }
-        Ok(())
     }
 
     pub(super) fn of(&self, algorithm: Algorithm) -> &OneBucket {

@@ -1,13 +1,13 @@
 //! Tiers of API keys in Redis: the hash `api_key:{key}`, field `tier`.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use redis::{RedisError, Value, from_redis_value, pipe};
 
-use super::connection::Connections;
+use super::shard::Shard;
 use crate::{
     client::{ApiKey, KnownKey, ResolveError, TierResolver},
-    store::{StoreError, breaker::Breaker},
+    store::StoreError,
 };
 
 /// Reads the tier of an API key from Redis: `HSET api_key:k-alice tier pro` puts the key `k-alice`
@@ -17,16 +17,12 @@ use crate::{
 /// [`RedisStore::tiers`](crate::RedisStore::tiers).
 #[derive(Clone)]
 pub struct RedisTiers {
-    connections: Arc<Connections>,
-    breaker: Breaker,
+    shard: Shard,
 }
 
 impl RedisTiers {
-    pub(super) fn new(connections: Arc<Connections>, breaker: Breaker) -> Self {
-        Self {
-            connections,
-            breaker,
-        }
+    pub(super) fn new(shard: Shard) -> Self {
+        Self { shard }
     }
 
     /// Puts a key on a tier, or makes it unknown.
@@ -36,23 +32,21 @@ impl RedisTiers {
             Some(tier) => redis::Cmd::hset(name, "tier", tier),
             None => redis::Cmd::del(name),
         };
+        let Shard { pool, breaker } = &self.shard;
         let set = async || {
-            let answer = self
-                .connections
-                .send(&command, self.connections.deadline())
-                .await;
+            let answer = pool.send(&command, pool.budget()).await;
             let answer = answer.and_then(Value::extract_error);
             answer.map(drop).map_err(|error| self.failed(&error))
         };
-        self.breaker.ask(set).await
+        breaker.ask(set).await
     }
 
     /// The field `tier`, and whether there is such a key at all.
     async fn look_up(&self, name: &[u8]) -> Result<(Option<Vec<u8>>, bool), StoreError> {
         let mut lookup = pipe();
         lookup.hget(name, "tier").exists(name);
-        self.connections
-            .send_all(&lookup, self.connections.deadline())
+        let pool = &self.shard.pool;
+        pool.send_all(&lookup, pool.budget())
             .await
             .and_then(|answers| Value::Array(answers).extract_error())
             .and_then(|answers| Ok(from_redis_value(answers)?))
@@ -62,7 +56,7 @@ impl RedisTiers {
     fn failed(&self, error: &RedisError) -> StoreError {
         match error.code() {
             Some("WRONGTYPE") => StoreError::of_one_bucket("an API key's entry is no hash"),
-            _ => self.connections.failed(error),
+            _ => self.shard.pool.failed(error),
         }
     }
 }
@@ -74,7 +68,7 @@ fn name(key: &[u8]) -> Vec<u8> {
 impl TierResolver for RedisTiers {
     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
         let name = name(key.as_bytes());
-        let answer = self.breaker.ask(|| self.look_up(&name)).await;
+        let answer = self.shard.breaker.ask(|| self.look_up(&name)).await;
         let (tier, exists) = answer.map_err(|error| {
             if error.is_of_one_bucket() {
                 ResolveError::new(error)
@@ -94,7 +88,7 @@ impl TierResolver for RedisTiers {
 impl fmt::Debug for RedisTiers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisTiers")
-            .field("server", &self.connections.server())
+            .field("server", &self.shard.pool.server())
             .finish_non_exhaustive()
     }
 }

@@ -46,6 +46,12 @@ pub(in super::super) fn reason(error: &RedisError) -> String {
             may not log in"
             .to_owned();
     }
+    if error.code() == Some("NOPERM") || said.contains("The user executing the script can't run") {
+        return format!(
+            "{said}: the user lacks a permission; \"Redis in production\" in the documentation of \
+             ratelimit lists those that it needs"
+        );
+    }
     if said.contains("UnknownIssuer") {
         return format!(
             "{said}: nobody who is trusted has signed its certificate; if a private authority has, \

@@ -1,13 +1,27 @@
 //! Without the feature `tls` there is no TLS.
 
-use redis::ConnectionInfo;
 #[cfg(feature = "cluster")]
 use redis::cluster::ClusterClientBuilder;
+use redis::{AsyncConnectionConfig, ConnectionInfo};
 
 use super::error::ConnectError;
 
 #[derive(Clone, Default)]
 pub(super) struct Tls {}
+
+/// There is none without the feature.
+#[derive(Clone)]
+pub(super) enum ServerName {}
+
+impl ServerName {
+    pub(super) fn apply(
+        &self,
+        _info: ConnectionInfo,
+        _config: AsyncConnectionConfig,
+    ) -> (ConnectionInfo, AsyncConnectionConfig) {
+        match *self {}
+    }
+}
 
 impl Tls {
     #[expect(clippy::unused_self, reason = "as with the feature")]
@@ -28,6 +42,11 @@ impl Tls {
     )]
     pub(super) fn apply(&self, info: ConnectionInfo) -> Result<ConnectionInfo, ConnectError> {
         Ok(info)
+    }
+
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    pub(super) fn server_name(&self) -> Option<ServerName> {
+        None
     }
 
     #[cfg(feature = "cluster")]

@@ -1,8 +1,13 @@
 //! Encrypted connections: whom to trust, and whom to say one is.
 
+use std::{net::SocketAddr, sync::Arc};
+
 #[cfg(feature = "cluster")]
 use redis::cluster::ClusterClientBuilder;
-use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, TlsCertificates};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, RedisFuture,
+    TlsCertificates, io::AsyncDNSResolver,
+};
 use rustls::{
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -18,7 +23,12 @@ use super::{
 pub(super) struct Tls {
     roots: Option<Vec<u8>>,
     own: Option<Own>,
+    server_name: Option<ServerName>,
 }
+
+/// The name that a certificate has to be for, if that is not the host that is connected to.
+#[derive(Clone)]
+pub(super) struct ServerName(Arc<str>);
 
 /// What a client shows to a server that asks for it.
 #[derive(Clone)]
@@ -61,6 +71,76 @@ impl RedisStoreBuilder {
         });
         self
     }
+
+    /// Sets the name that the server's certificate has to be for, instead of the host that is
+    /// connected to.
+    ///
+    /// It is for servers that are reached by an IP address while their certificates are for a name:
+    /// the masters that sentinels mostly give the addresses of, the members of a cluster, or a server
+    /// behind a tunnel. It counts for all encrypted connections of the store, those to sentinels with
+    /// `rediss://` URLs included.
+    ///
+    /// ```no_run
+    /// # async fn app() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redis = ratelimit::RedisStore::sentinel(["redis://sentinel-1:26379"], "rediss://mymaster")
+    ///     .tls_server_name("redis.internal")
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn tls_server_name(mut self, name: impl Into<String>) -> Self {
+        self.address.tls.server_name = Some(ServerName(name.into().into()));
+        self
+    }
+}
+
+impl ServerName {
+    /// Returns how to connect to the same address and verify this name.
+    pub(super) fn apply(
+        &self,
+        info: ConnectionInfo,
+        config: AsyncConnectionConfig,
+    ) -> (ConnectionInfo, AsyncConnectionConfig) {
+        let ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure,
+            tls_params,
+        } = info.addr().clone()
+        else {
+            return (info, config);
+        };
+        let named = ConnectionAddr::TcpTls {
+            host: self.0.to_string(),
+            port,
+            insecure,
+            tls_params,
+        };
+        // The redis crate verifies the name that it resolves.
+        let config = config.set_dns_resolver(HostResolver(host));
+        (info.set_addr(named), config)
+    }
+}
+
+/// Resolves every name to the addresses of this host.
+struct HostResolver(String);
+
+impl AsyncDNSResolver for HostResolver {
+    fn resolve<'a, 'b: 'a>(
+        &'a self,
+        _name: &'b str,
+        port: u16,
+    ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
+        Box::pin(async move {
+            let addresses = tokio::net::lookup_host((self.0.as_str(), port)).await?;
+            let addresses: Vec<SocketAddr> = addresses.collect();
+            let addresses: Box<dyn Iterator<Item = SocketAddr> + Send> =
+                Box::new(addresses.into_iter());
+            Ok(addresses)
+        })
+    }
 }
 
 impl Tls {
@@ -70,8 +150,13 @@ impl Tls {
         let not_both = |own: &Own| {
             no_certificate(&own.certificate) || PrivateKeyDer::from_pem_slice(&own.key).is_err()
         };
-        let problem = if !encrypted && (self.roots.is_some() || self.own.is_some()) {
-            "root_certificates and client_certificate are of use with a rediss:// URL only"
+        let is_no_name =
+            |name: &ServerName| rustls::pki_types::ServerName::try_from(&*name.0).is_err();
+        let is_set = self.roots.is_some() || self.own.is_some() || self.server_name.is_some();
+        let problem = if !encrypted && is_set {
+            "root_certificates, client_certificate and tls_server_name need a rediss:// URL"
+        } else if self.server_name.as_ref().is_some_and(is_no_name) {
+            "tls_server_name must be a DNS name such as redis.internal, or an IP address"
         } else if self.roots.as_ref().is_some_and(no_certificate) {
             "root_certificates must be in PEM form: -----BEGIN CERTIFICATE-----, and so on"
         } else if self.own.as_ref().is_some_and(not_both) {
@@ -102,6 +187,11 @@ impl Tls {
             }
             _ => Ok(info),
         }
+    }
+
+    /// Returns the name that certificates have to be for, if it is set.
+    pub(super) fn server_name(&self) -> Option<ServerName> {
+        self.server_name.clone()
     }
 
     /// The certificates for those servers, too, that are learned of later.

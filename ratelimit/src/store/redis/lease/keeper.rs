@@ -132,7 +132,7 @@ impl RedisStore {
             for &(books, Unspent { cost, taken }) in some {
                 let store = self.clone();
                 refunds.spawn(async move {
-                    let run = store.run(store.connections.deadline());
+                    let run = store.run(store.budget());
                     // What cannot be given back is lost: nobody is admitted for it.
                     let _ = run.refund(&books, cost, taken.at_micros).await;
                 });

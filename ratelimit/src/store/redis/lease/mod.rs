@@ -293,7 +293,7 @@ impl RedisStore {
         {
             return Ok(decision);
         }
-        let run = self.run(self.connections.deadline());
+        let run = self.run(self.budget());
         let books = self.leases.books(bucket);
         run.refund(&books, cost, taken.at_micros).await
     }

@@ -99,7 +99,7 @@ impl RedisStore {
                 Ok(Decisions::from_buf([decision]))
             }
             several => {
-                self.connections.can_take_together(several)?;
+                self.shard.pool.check_placement(several)?;
                 self.run(deadline).check_all(several).await
             }
         }

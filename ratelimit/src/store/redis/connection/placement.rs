@@ -1,0 +1,222 @@
+//! Which keys one script call can have: all of them on one server, those with one hash tag in a
+//! cluster, or just one.
+//!
+//! A proxy that spreads keys over several servers mostly does not say that it does: it runs a script
+//! on the server of the first key, where the other keys are empty, or refuses the call. So this is
+//! tried out before the first check. A call with more keys than the verdict allows is never sent.
+
+use std::{
+    hash::BuildHasher,
+    sync::atomic::{AtomicU8, Ordering},
+};
+
+use foldhash::quality::RandomState;
+use redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value, from_redis_value};
+
+use super::Pool;
+use crate::store::{Charge, StoreError};
+
+/// Keys of different hash tags that are tried out: if they are spread over two servers at random, the
+/// chance that all of them are on one is 1 in 2^63.
+const TAGS: usize = 64;
+
+/// Keys of one hash tag that are tried out.
+const KEYS_OF_ONE_TAG: usize = 16;
+
+/// Milliseconds that these keys are kept, if they are not removed before.
+const PROBE_TTL: usize = 5_000;
+
+/// Counts the keys that are where the script runs.
+const COUNT: &str = "\
+local n = 0
+for i = 1, #KEYS do
+  if redis.call('GET', KEYS[i]) then
+    n = n + 1
+  end
+end
+return n";
+
+/// Which keys one script call can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(in super::super) enum Placement {
+    /// It is not known yet.
+    Unknown = 0,
+    /// One key: keys are spread over servers by the whole of their names.
+    ByKey = 1,
+    /// Keys of one hash tag, which are one client's.
+    ByClient = 2,
+    /// Any keys: all of them are on one server.
+    OneServer = 3,
+}
+
+impl Placement {
+    fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Unknown,
+            1 => Self::ByKey,
+            2 => Self::ByClient,
+            _ => Self::OneServer,
+        }
+    }
+
+    /// Returns whether checks of any clients can be decided in one call.
+    pub(in super::super) fn allows_batches(self) -> bool {
+        self == Self::OneServer
+    }
+}
+
+/// Tries out where keys are, once.
+pub(in super::super) struct PlacementProbe {
+    commands: Pipeline,
+    verdict: AtomicU8,
+}
+
+impl PlacementProbe {
+    /// Creates a probe that uses keys with this prefix.
+    pub(in super::super) fn new(prefix: &str) -> Self {
+        // Of this probe alone: another process removes its own.
+        let nonce = RandomState::default().hash_one(prefix);
+        let of_many_tags: Vec<String> = (0..TAGS)
+            .map(|n| format!("{prefix}{{probe-{nonce:x}-{n}}}:placement"))
+            .collect();
+        let of_one_tag: Vec<String> = (0..KEYS_OF_ONE_TAG)
+            .map(|n| format!("{prefix}{{probe-{nonce:x}}}:placement-{n}"))
+            .collect();
+        let all: Vec<String> = [&of_many_tags[..], &of_one_tag].concat();
+        let mut commands = redis::pipe();
+        for key in &all {
+            let set = commands.cmd("SET");
+            set.arg(key).arg("").arg("PX").arg(PROBE_TTL);
+        }
+        for keys in [of_one_tag, of_many_tags] {
+            let count = commands.cmd("EVAL").arg(COUNT);
+            count.arg(keys.len()).arg(keys);
+        }
+        for key in &all {
+            commands.del(key);
+        }
+        Self {
+            commands,
+            verdict: AtomicU8::new(Placement::Unknown as u8),
+        }
+    }
+
+    /// Returns the verdict.
+    pub(super) fn verdict(&self) -> Placement {
+        Placement::of(self.verdict.load(Ordering::Relaxed))
+    }
+
+    /// Returns what has to be sent to reach a verdict.
+    pub(super) fn commands(&self) -> &Pipeline {
+        &self.commands
+    }
+
+    /// Reaches a verdict by the answers to the commands.
+    pub(super) fn conclude(&self, answers: Vec<Value>, server: &str) -> Result<(), RedisError> {
+        let mut answers = answers.into_iter().skip(TAGS + KEYS_OF_ONE_TAG);
+        let mut found_all = |keys: usize| match answers.next().map(Value::extract_error) {
+            Some(Ok(count)) => Ok(from_redis_value::<usize>(count)? == keys),
+            Some(Err(error)) if is_cross_slot(&error) => Ok(false),
+            Some(Err(error)) => Err(error),
+            None => Err(RedisError::from((ErrorKind::Parse, "an answer is missing"))),
+        };
+        let placement = match (found_all(KEYS_OF_ONE_TAG)?, found_all(TAGS)?) {
+            (true, true) => Placement::OneServer,
+            (true, false) => Placement::ByClient,
+            (false, _) => Placement::ByKey,
+        };
+        self.verdict.store(placement as u8, Ordering::Relaxed);
+        if placement != Placement::OneServer {
+            say_several_servers(server, placement);
+        }
+        Ok(())
+    }
+
+    /// Notes that a call was refused which the verdict had allowed.
+    pub(super) fn restrict_to(&self, placement: Placement, server: &str) {
+        let before = self.verdict.fetch_min(placement as u8, Ordering::Relaxed);
+        if before > placement as u8 {
+            say_several_servers(server, placement);
+        }
+    }
+}
+
+fn say_several_servers(server: &str, placement: Placement) {
+    let consequence = if placement == Placement::ByKey {
+        "checks are sent one by one, and a handler with several limits is refused"
+    } else {
+        "checks are sent one by one, and limits of one handler need the same key"
+    };
+    tracing::info!("Redis at {server} is several servers behind one address: {consequence}");
+}
+
+/// Returns whether a call was refused because its keys are in different places. Redis Cluster has a
+/// code for that; proxies and managed services say it in words.
+pub(in super::super) fn is_cross_slot(error: &RedisError) -> bool {
+    if error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot) {
+        return true;
+    }
+    let said = error.to_string().to_ascii_lowercase();
+    [
+        "same slot",
+        "crossslot",
+        "same hash slot",
+        "same node",
+        "same server",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+}
+
+impl Pool {
+    /// Notes that the buckets of a check turned out not to be on one server.
+    pub(in super::super) fn note_apart(&self, charges: &[Charge]) {
+        let client = |charge: &Charge| charge.bucket.client();
+        let is_one_client = charges
+            .windows(2)
+            .all(|two| client(&two[0]) == client(&two[1]));
+        self.restrict_placement(if is_one_client {
+            Placement::ByKey
+        } else {
+            Placement::ByClient
+        });
+    }
+
+    /// Checks that these buckets can be decided in one step.
+    ///
+    /// By the verdict, not by the keys: the buckets of different clients may happen to be on one
+    /// server, but a limit that works for one address and not for the next is of no use.
+    pub(in super::super) fn check_placement(&self, charges: &[Charge]) -> Result<(), StoreError> {
+        let placement = self.placement();
+        let Some((first, rest)) = charges.split_first() else {
+            return Ok(());
+        };
+        let is_apart = |other: &&Charge| match placement {
+            Placement::OneServer => false,
+            Placement::ByClient => other.bucket.client() != first.bucket.client(),
+            Placement::ByKey | Placement::Unknown => true,
+        };
+        let Some(other) = rest.iter().find(is_apart) else {
+            return Ok(());
+        };
+        let first = first.bucket.policy().name();
+        let other = other.bucket.policy().name();
+        let problem = if placement == Placement::ByClient {
+            format!(
+                "the policies `{first}` and `{other}` go by different clients, whose buckets are on \
+                 different servers of Redis Cluster, so that no check takes from both or from none; \
+                 give both the same key, or make one of them a RateLimitLayer, which is a check of \
+                 its own"
+            )
+        } else {
+            format!(
+                "the buckets of the policies `{first}` and `{other}` are on different servers behind \
+                 the proxy, so that no check takes from both or from none; have the proxy place keys \
+                 by what is between braces (hash_tag: \"{{}}\" in twemproxy), or make one of them a \
+                 RateLimitLayer, which is a check of its own"
+            )
+        };
+        Err(StoreError::refused(problem))
+    }
+}

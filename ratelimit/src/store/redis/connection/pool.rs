@@ -1,0 +1,394 @@
+//! The connections to one server, which checks take in turn.
+//!
+//! A connection that is lost is opened again in the background, while the others carry on. After an
+//! outage the first new connection that works ends it; the others are opened at the same time and
+//! join when they are there. So recovery takes as long as one connection does, however many there
+//! are.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use tokio::{runtime::Handle, sync::watch};
+
+use super::{
+    Address, ConnectError,
+    error::reason,
+    link::{Link, Wire},
+    placement::{Placement, PlacementProbe},
+    pooled_connection::{Connecting, PooledConnection},
+    target::Target,
+};
+use crate::{budget::Budget, store::StoreError};
+
+/// The time before a lost connection is tried again, while others work. It doubles each time.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+
+/// The longest such time.
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// What a pool is made of.
+pub(in super::super) struct PoolSettings {
+    pub(in super::super) connections: usize,
+    pub(in super::super) timeout: Duration,
+    pub(in super::super) connect_timeout: Duration,
+    /// A write that a server has to take before checks are sent to it.
+    pub(in super::super) write: Cmd,
+    /// The scripts that it has to run.
+    pub(in super::super) scripts: Pipeline,
+    pub(in super::super) placement: PlacementProbe,
+}
+
+/// Several connections to one server.
+pub(in super::super) struct Pool {
+    target: Arc<Target>,
+    connections: Box<[Arc<PooledConnection>]>,
+    next: AtomicUsize,
+    timeout: Duration,
+    write: Cmd,
+    scripts: Pipeline,
+    placement: PlacementProbe,
+    /// How the last attempt to open a connection ended.
+    attempts: watch::Sender<Attempt>,
+    server: String,
+}
+
+#[derive(Clone, Default)]
+enum Attempt {
+    #[default]
+    Opened,
+    Failed(Arc<str>),
+}
+
+impl Pool {
+    /// Creates a pool without any open connection.
+    pub(in super::super) fn new(
+        address: &Address,
+        settings: PoolSettings,
+    ) -> Result<Arc<Self>, ConnectError> {
+        let target = Target::new(address, settings.connect_timeout)?;
+        Ok(Arc::new(Self {
+            server: target.name(),
+            target: Arc::new(target),
+            connections: (0..settings.connections).map(|_| Arc::default()).collect(),
+            next: AtomicUsize::new(0),
+            timeout: settings.timeout,
+            write: settings.write,
+            scripts: settings.scripts,
+            placement: settings.placement,
+            attempts: watch::Sender::default(),
+        }))
+    }
+
+    /// Opens a new connection and verifies the server through it. If it answers, the connection
+    /// takes the place of all the old ones, of which it is not known after an outage which are dead,
+    /// and the rest of the pool is opened in the background.
+    pub(in super::super) async fn renew(self: &Arc<Self>) -> Result<(), String> {
+        let renewed = self.try_renew().await;
+        // Open connections to a cluster may know members of it that the URLs do not name.
+        if renewed.is_err() && self.is_cluster() {
+            let answer = self.send(&self.write, self.budget()).await;
+            if answer.and_then(Value::extract_error).is_ok() {
+                return Ok(());
+            }
+        }
+        renewed
+    }
+
+    async fn try_renew(self: &Arc<Self>) -> Result<(), String> {
+        let budget = self.target.budget();
+        let link = self.target.connect(budget).await?;
+        self.verify(&link, budget).await?;
+        let Some((first, others)) = self.connections.split_first() else {
+            return Ok(());
+        };
+        first.install(Arc::new(link));
+        for connection in others {
+            connection.close();
+            self.reconnect(connection);
+        }
+        Ok(())
+    }
+
+    /// Checks that a server does what checks need, and tries out once where keys are.
+    async fn verify(&self, link: &Link, budget: Budget) -> Result<(), String> {
+        let verified = budget.run(self.send_probes(link.wire())).await;
+        verified
+            .unwrap_or_else(|_| Err(no_answer_in_time()))
+            .map_err(|error| reason(&error))
+    }
+
+    async fn send_probes(&self, mut wire: Wire) -> Result<(), RedisError> {
+        // First and alone: an error to it says what is wrong, while a server that asks for a password
+        // closes the connection at a command as long as a script.
+        wire.send(&self.write).await?.extract_error()?;
+        for answer in wire.send_all(&self.scripts).await? {
+            answer.extract_error()?;
+        }
+        if self.placement() == Placement::Unknown {
+            let answers = wire.send_all(self.placement.commands()).await?;
+            self.placement.conclude(answers, &self.server)?;
+        }
+        Ok(())
+    }
+
+    /// Returns host and port; no password is in it.
+    pub(in super::super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Returns how long an answer is waited for.
+    pub(in super::super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Starts the budget of one command.
+    pub(in super::super) fn budget(&self) -> Budget {
+        Budget::start(self.timeout)
+    }
+
+    pub(in super::super) fn is_cluster(&self) -> bool {
+        self.target.is_cluster()
+    }
+
+    /// Returns which keys one script call can have.
+    pub(in super::super) fn placement(&self) -> Placement {
+        if self.is_cluster() {
+            Placement::ByClient
+        } else {
+            self.placement.verdict()
+        }
+    }
+
+    /// Notes that the server refused a call because its keys are in different places.
+    pub(in super::super) fn restrict_placement(&self, placement: Placement) {
+        self.placement.restrict_to(placement, &self.server);
+    }
+
+    /// Returns the connection whose turn it is, of those that are open if there are any.
+    pub(in super::super) fn connection(self: &Arc<Self>) -> Arc<PooledConnection> {
+        let count = self.connections.len();
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        for n in 0..count {
+            let connection = &self.connections[turn.wrapping_add(n) % count];
+            if connection.is_open() {
+                return connection.clone();
+            }
+            self.reconnect(connection);
+        }
+        self.connections[turn % count].clone()
+    }
+
+    /// Sends a command and waits for its answer.
+    pub(in super::super) async fn send(
+        self: &Arc<Self>,
+        command: &Cmd,
+        budget: Budget,
+    ) -> Result<Value, RedisError> {
+        let connection = self.connection();
+        self.send_through(&connection, command, budget).await
+    }
+
+    /// Sends a command through one of the connections and waits for its answer.
+    pub(in super::super) async fn send_through(
+        self: &Arc<Self>,
+        connection: &Arc<PooledConnection>,
+        command: &Cmd,
+        budget: Budget,
+    ) -> Result<Value, RedisError> {
+        self.ask(connection, budget, |mut wire| async move {
+            wire.send(command).await
+        })
+        .await
+    }
+
+    /// Sends commands together and waits for their answers.
+    pub(in super::super) async fn send_all(
+        self: &Arc<Self>,
+        commands: &Pipeline,
+        budget: Budget,
+    ) -> Result<Vec<Value>, RedisError> {
+        let connection = self.connection();
+        self.ask(&connection, budget, |mut wire| async move {
+            wire.send_all(commands).await
+        })
+        .await
+    }
+
+    async fn ask<T: Answer, F>(
+        self: &Arc<Self>,
+        connection: &Arc<PooledConnection>,
+        budget: Budget,
+        question: impl FnOnce(Wire) -> F,
+    ) -> Result<T, RedisError>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
+        // What is sent may be charged, also if the caller does not wait for the answer any more.
+        if budget.is_spent() {
+            return Err(no_answer_in_time());
+        }
+        let link = match connection.link() {
+            Some(link) => link,
+            // Boxed: it is rare, and its room would be part of every check's future.
+            None => Box::pin(self.link_in_time(connection, budget)).await?,
+        };
+        let answer = budget.run(question(link.wire())).await;
+        match &answer {
+            // An error that the server sends is an answer.
+            Ok(Ok(answer)) => {
+                connection.count_answered();
+                if self.target.follows_master() && answer.is_from_a_replica() {
+                    self.reconnect(connection);
+                }
+            }
+            Ok(Err(error)) => {
+                // The redis crate opens the connections to the members of a cluster again.
+                if error.is_unrecoverable_error() && !self.is_cluster() {
+                    link.lose();
+                    self.reconnect(connection);
+                }
+            }
+            Err(_) => {
+                if connection.count_unanswered() {
+                    self.reconnect(connection);
+                }
+            }
+        }
+        answer.unwrap_or_else(|_| Err(no_answer_in_time()))
+    }
+
+    /// Waits until a connection is open.
+    async fn link_in_time(
+        self: &Arc<Self>,
+        connection: &Arc<PooledConnection>,
+        budget: Budget,
+    ) -> Result<Arc<Link>, RedisError> {
+        let link = budget.run(self.first_link(connection)).await;
+        link.unwrap_or_else(|_| Err(no_answer_in_time()))
+    }
+
+    async fn first_link(
+        self: &Arc<Self>,
+        connection: &Arc<PooledConnection>,
+    ) -> Result<Arc<Link>, RedisError> {
+        let mut attempts = self.attempts.subscribe();
+        loop {
+            // Before the look: an attempt that ends after it is then seen to end.
+            attempts.mark_unchanged();
+            let mut others = self.connections.iter();
+            let link = connection.link();
+            if let Some(link) = link.or_else(|| others.find_map(|other| other.link())) {
+                return Ok(link);
+            }
+            self.reconnect(connection);
+            let ended = attempts.changed().await;
+            if let (Ok(()), Attempt::Failed(reason)) = (ended, &*attempts.borrow()) {
+                return Err(RedisError::from((
+                    ErrorKind::Io,
+                    "no connection",
+                    reason.to_string(),
+                )));
+            }
+        }
+    }
+
+    /// Opens a link for a connection in the background, unless that is under way.
+    fn reconnect(self: &Arc<Self>, connection: &Arc<PooledConnection>) {
+        // Without a runtime nothing can be done here; the next command will see to it.
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if let Some(connecting) = Connecting::begin(connection) {
+            let task = open_link(Arc::downgrade(self), self.target.clone(), connecting);
+            runtime.spawn(task);
+        }
+    }
+
+    fn has_open_connection(&self) -> bool {
+        self.connections
+            .iter()
+            .any(|connection| connection.is_open())
+    }
+
+    /// Returns the error of a command that got no answer.
+    pub(in super::super) fn failed(&self, error: &RedisError) -> StoreError {
+        self.unavailable(&reason(error))
+    }
+
+    /// Returns the error of a server that does not answer.
+    pub(in super::super) fn unavailable(&self, reason: &str) -> StoreError {
+        StoreError::new(format!("Redis at {}: {reason}", self.server))
+    }
+}
+
+/// Opens a link for a connection: once, or as often as it takes while other connections work, so
+/// that the pool is whole again. If none works, the next check or the breaker's probe tries again.
+async fn open_link(pool: Weak<Pool>, target: Arc<Target>, connecting: Connecting) {
+    let mut pause = RETRY_MIN;
+    loop {
+        let budget = target.budget();
+        let opened = target.connect(budget).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        let opened = match opened {
+            // The first of a pool that did not wait for Redis to come.
+            Ok(link) if pool.placement() == Placement::Unknown => {
+                pool.verify(&link, budget).await.map(|()| link)
+            }
+            opened => opened,
+        };
+        match opened {
+            Ok(link) => {
+                connecting.connection().install(Arc::new(link));
+                drop(connecting);
+                pool.attempts.send_replace(Attempt::Opened);
+                return;
+            }
+            Err(reason) => {
+                let is_needed = !connecting.connection().is_open();
+                if !is_needed || !pool.has_open_connection() {
+                    // First, as a check that hears of the attempt may want to make another one.
+                    drop(connecting);
+                    pool.attempts.send_replace(Attempt::Failed(reason.into()));
+                    return;
+                }
+            }
+        }
+        drop(pool);
+        tokio::time::sleep(pause).await;
+        pause = RETRY_MAX.min(2 * pause);
+    }
+}
+
+pub(in super::super) fn no_answer_in_time() -> RedisError {
+    RedisError::from((ErrorKind::Io, "no answer in time"))
+}
+
+/// What a server answers.
+trait Answer {
+    /// Returns whether a replica refused to write: the server is not the master any more.
+    fn is_from_a_replica(&self) -> bool;
+}
+
+impl Answer for Value {
+    fn is_from_a_replica(&self) -> bool {
+        match self {
+            Value::ServerError(error) => error.kind() == Some(ServerErrorKind::ReadOnly),
+            Value::Array(answers) => answers.is_from_a_replica(),
+            _ => false,
+        }
+    }
+}
+
+impl Answer for Vec<Value> {
+    fn is_from_a_replica(&self) -> bool {
+        self.iter().any(Value::is_from_a_replica)
+    }
+}

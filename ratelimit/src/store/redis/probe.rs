@@ -1,0 +1,67 @@
+//! What a server has to answer before checks are sent to it, at the start and after an outage.
+
+use redis::{Cmd, Pipeline};
+
+use super::{
+    call::{self, letter, rule},
+    scripts::Scripts,
+};
+use crate::{
+    client::ClientId,
+    policy::{Algorithm, Policy, Quota, Tier},
+    store::Bucket,
+};
+
+/// Milliseconds that the key of the probe is kept.
+const TTL: u64 = 1000;
+
+static TIERS: [Tier; 1] = [Tier::new("probe", Quota::per_minute(1))];
+static POLICIES: [Policy; 3] = [
+    Policy::new("probe", Algorithm::TokenBucket, &TIERS),
+    Policy::new("probe", Algorithm::SlidingWindow, &TIERS),
+    Policy::new("probe", Algorithm::FixedWindow, &TIERS),
+];
+
+/// Returns a write, which fails on a server that answers but takes no writes, such as a replica or one
+/// that has run out of memory.
+pub(super) fn write(prefix: &str) -> Cmd {
+    let mut write = redis::cmd("SET");
+    write.arg(key(prefix, "write")).arg("").arg("PX").arg(TTL);
+    write
+}
+
+/// Returns the rest of the probe: one run of each script of a check, which takes nothing from any
+/// bucket, and the removal of what was written.
+///
+/// The scripts are sent whole, so that the server has them when the first check names them by their
+/// digests: a check that found them missing would take two round trips. `SCRIPT LOAD` would do the
+/// same, but some proxies close the connection at it.
+pub(super) fn scripts(scripts: &Scripts, prefix: &str, now: Option<u64>) -> Pipeline {
+    let mut probe = redis::pipe();
+    probe.del(key(prefix, "write"));
+    let buckets = POLICIES
+        .iter()
+        .filter_map(|policy| Bucket::new(policy, policy.default_tier(), ClientId::EVERYBODY));
+    for bucket in buckets {
+        let (algorithm, rule) = (letter(&bucket), rule(&bucket, 0));
+        let begin = |script: &str| -> Cmd {
+            let keys = [key(prefix, algorithm)];
+            call::of("EVAL", script, keys.iter(), now)
+        };
+        let mut one = begin(&scripts.of(bucket.algorithm()).check.text);
+        one.arg(&rule);
+        let mut all = begin(&scripts.check_all.text);
+        all.arg(1).arg(algorithm).arg(&rule);
+        let mut each = begin(&scripts.check_each.text);
+        each.arg(1).arg(algorithm).arg(&rule);
+        probe.add_command(one);
+        if bucket.algorithm() == Algorithm::TokenBucket {
+            probe.add_command(all).add_command(each);
+        }
+    }
+    probe
+}
+
+fn key(prefix: &str, name: &str) -> String {
+    format!("{prefix}{{probe}}:{name}")
+}
