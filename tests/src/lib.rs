@@ -11,6 +11,7 @@ mod random;
 mod redis_cluster;
 mod redis_server;
 mod sentinel;
+mod twemproxy;
 
 pub use self::{
     app::{App, header},
@@ -23,4 +24,5 @@ pub use self::{
     redis_cluster::RedisCluster,
     redis_server::RedisServer,
     sentinel::Sentinel,
+    twemproxy::Twemproxy,
 };

@@ -11,9 +11,12 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::watch::{self, Receiver, Sender},
+    sync::{
+        mpsc,
+        watch::{self, Receiver, Sender},
+    },
     task::JoinHandle,
-    time::{Duration, sleep},
+    time::{Duration, Instant, sleep, sleep_until},
 };
 
 /// What happens to connections.
@@ -23,6 +26,9 @@ pub enum Trouble {
     None,
     /// Answers come so much later.
     Delay(Duration),
+    /// The server is far away: a round trip takes so much longer, and any number of them are on their
+    /// way at once.
+    Distance(Duration),
     /// Connections are accepted, and those that there are stay; but nothing arrives any more on
     /// any of them, also when the trouble is over. Only new ones then work.
     BlackHole,
@@ -138,25 +144,58 @@ async fn bring_back(
     to_client: &mut OwnedWriteHalf,
     trouble: Receiver<Trouble>,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = from_server.read(&mut buffer).await?;
-        if read == 0 {
-            return Ok(());
+    let distance = trouble.clone();
+    let (on_its_way, mut arrived) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let arrive = async move {
+        while let Some((at, answer)) = arrived.recv().await {
+            sleep_until(at).await;
+            let now = *trouble.borrow();
+            deliver(&answer, to_client, now).await?;
         }
-        let answer = &buffer[..read];
-        let now = *trouble.borrow();
-        match now {
-            Trouble::Delay(time) => {
-                sleep(time).await;
-                to_client.write_all(answer).await?;
-            }
-            Trouble::Cut => return to_client.write_all(&answer[..read / 2]).await,
-            Trouble::Garbage => to_client.write_all(b"\x00\xffHTTP/1.1 400\r\n").await?,
-            // The rest befalls whole connections.
-            Trouble::None | Trouble::BlackHole | Trouble::BlackHoleOfOne | Trouble::Refuse => {
-                to_client.write_all(answer).await?;
+        Ok(())
+    };
+    let leave = async move {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let read = from_server.read(&mut buffer).await?;
+            let distance = match *distance.borrow() {
+                Trouble::Distance(time) => time,
+                _ => Duration::ZERO,
+            };
+            let sent = on_its_way.send((Instant::now() + distance, buffer[..read].to_vec()));
+            if read == 0 || sent.is_err() {
+                return Ok(());
             }
         }
+    };
+    tokio::try_join!(leave, arrive).map(drop)
+}
+
+/// Passes an answer on, as far as the trouble lets it.
+async fn deliver(
+    answer: &[u8],
+    to_client: &mut OwnedWriteHalf,
+    trouble: Trouble,
+) -> io::Result<()> {
+    if answer.is_empty() {
+        // The server has closed the connection.
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    match trouble {
+        Trouble::Delay(time) => {
+            sleep(time).await;
+            to_client.write_all(answer).await
+        }
+        Trouble::Cut => {
+            to_client.write_all(&answer[..answer.len() / 2]).await?;
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+        Trouble::Garbage => to_client.write_all(b"\x00\xffHTTP/1.1 400\r\n").await,
+        // The rest befalls whole connections.
+        Trouble::None
+        | Trouble::Distance(_)
+        | Trouble::BlackHole
+        | Trouble::BlackHoleOfOne
+        | Trouble::Refuse => to_client.write_all(answer).await,
     }
 }

@@ -1,4 +1,4 @@
-//! A master, its replica, and the sentinel that makes the replica the master when it has to.
+//! A master, its replica, and the sentinels that make the replica the master when they have to.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +6,17 @@ use redis::{Cmd, aio::MultiplexedConnection, cmd};
 
 use crate::{RedisServer, guarded::Guarded, redis_server::free_port};
 
+/// What a sentinel has to be told to act.
+const ABLE: &str = "";
+
+/// What one is told that sees no other sentinel.
+const DEAF: &str = "sentinel auth-user mymaster deaf
+                 sentinel down-after-milliseconds mymaster 3600000";
+
 /// A running sentinel, which watches a master under the name `mymaster`. It ends with this value.
 #[derive(Debug)]
 pub struct Sentinel {
-    // Held for its end.
-    _sentinel: Guarded,
+    process: Guarded,
     port: u16,
 }
 
@@ -55,7 +61,7 @@ impl Sentinel {
             "master_link_status:up",
         )
         .await;
-        let sentinel = Self::watch(master.port());
+        let sentinel = Self::watch(master.port(), ABLE);
         let mut replicas = cmd("SENTINEL");
         replicas.arg("REPLICAS").arg("mymaster");
         let known = format!("127.0.0.1:{}", replica.port());
@@ -63,7 +69,33 @@ impl Sentinel {
         (sentinel, master, replica)
     }
 
-    fn watch(master: u16) -> Self {
+    /// Starts a second sentinel that sees the same master, and never finds out that another server has
+    /// become it: it hears nothing from other sentinels, and cannot act alone.
+    ///
+    /// # Panics
+    ///
+    /// It does not start.
+    pub async fn out_of_date(master: &RedisServer) -> Self {
+        let mut connection = master.connection().await;
+        let mut user = cmd("ACL");
+        user.arg("SETUSER").arg("deaf").arg("on");
+        user.arg(format!(">{}", Self::PASSWORD));
+        user.arg("~*").arg("+@all").arg("resetchannels");
+        let set: redis::RedisResult<()> = user.query_async(&mut connection).await;
+        set.expect("a user without channels");
+        Self::watch(master.port(), DEAF)
+    }
+
+    /// Starts a second sentinel that does what the first does.
+    ///
+    /// # Panics
+    ///
+    /// It does not start.
+    pub fn another(master: &RedisServer) -> Self {
+        Self::watch(master.port(), ABLE)
+    }
+
+    fn watch(master: u16, more: &str) -> Self {
         for _ in 0..20 {
             let port = free_port();
             let password = Self::PASSWORD;
@@ -73,20 +105,38 @@ impl Sentinel {
                  sentinel monitor mymaster 127.0.0.1 {master} 1
                  sentinel auth-pass mymaster {password}
                  sentinel down-after-milliseconds mymaster 300
-                 sentinel failover-timeout mymaster 2000"
+                 sentinel failover-timeout mymaster 2000
+                 {more}"
             );
             let arguments = ["-c", WITH_CONFIGURATION, "sh", &configuration];
-            let mut sentinel = Guarded::start("sh", &arguments, &[]);
-            while let Some(line) = sentinel.line() {
+            let mut process = Guarded::start("sh", &arguments, &[]);
+            while let Some(line) = process.line() {
                 if line.contains("+monitor master mymaster") {
-                    return Self {
-                        _sentinel: sentinel,
-                        port,
-                    };
+                    return Self { process, port };
                 }
             }
         }
         panic!("redis-server --sentinel did not start in 20 attempts");
+    }
+
+    /// Has it stand still: it accepts connections and does not answer.
+    pub fn stop(&mut self) {
+        self.process.signal("STOP");
+    }
+
+    /// Has it make the replica the master, while the master is well.
+    ///
+    /// # Panics
+    ///
+    /// It refuses.
+    pub async fn fail_over(&self) {
+        let client = redis::Client::open(self.url()).expect("a URL");
+        let connection = client.get_multiplexed_async_connection().await;
+        let mut connection = connection.expect("it accepts connections");
+        let mut command = cmd("SENTINEL");
+        command.arg("FAILOVER").arg("mymaster");
+        let done: redis::RedisResult<()> = command.query_async(&mut connection).await;
+        done.expect("a failover");
     }
 
     /// The URL it is reached at.

@@ -2,7 +2,11 @@
 
 mod acl;
 mod cluster;
+mod credentials;
+mod distance;
 mod everything;
+mod runtimes;
 mod sentinel;
 mod tls;
+mod twemproxy;
 mod url;

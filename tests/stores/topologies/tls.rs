@@ -33,7 +33,12 @@ impl Authority {
 
     /// A server that speaks nothing but TLS. It asks clients for certificates, or does not.
     fn server(&self, asks_clients: bool) -> RedisServer {
-        let (certificate, key) = self.sign("127.0.0.1");
+        self.server_named("127.0.0.1", asks_clients)
+    }
+
+    /// The same with a certificate for this name.
+    fn server_named(&self, name: &str, asks_clients: bool) -> RedisServer {
+        let (certificate, key) = self.sign(name);
         let files = [
             ("ca.pem", &*self.pem()),
             ("cert.pem", &certificate),
@@ -114,6 +119,20 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     everything::works(connected).await;
 }
 
+/// A server that is reached by its address, as that of a master mostly is which a sentinel names.
+#[tokio::test]
+async fn a_certificate_may_be_for_another_name_that_is_given() {
+    let ours = Authority::new("ours");
+    let server = ours.server_named("redis.internal", false);
+    let store = || store(&server).root_certificates(ours.pem());
+    let refused = error(store()).await;
+    assert!(refused.contains("not valid for name"), "{refused}");
+    let refused = error(store().tls_server_name("another.internal")).await;
+    assert!(refused.contains("not valid for name"), "{refused}");
+    let connected = patient(store().tls_server_name("redis.internal"));
+    everything::works(connected.connect().await.expect("a trusted server")).await;
+}
+
 #[tokio::test]
 async fn settings_that_cannot_work_say_what_would() {
     let ours = Authority::new("ours");
@@ -128,6 +147,8 @@ async fn settings_that_cannot_work_say_what_would() {
             unencrypted().client_certificate(&*certificate, &*key),
             "rediss://",
         ),
+        (unencrypted().tls_server_name("redis.internal"), "rediss://"),
+        (encrypted().tls_server_name("not a name"), "redis.internal"),
         (
             encrypted().root_certificates("ca.pem"),
             "-----BEGIN CERTIFICATE-----",

@@ -49,7 +49,7 @@ impl CredentialsProvider {
     pub(super) async fn get(&self) -> Result<RedisCredentials, RedisError> {
         (self.0)().await.map_err(|error| {
             RedisError::from((
-                ErrorKind::AuthenticationFailed,
+                ErrorKind::Client,
                 "the credentials provider failed",
                 error.to_string(),
             ))

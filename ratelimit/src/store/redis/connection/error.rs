@@ -42,8 +42,8 @@ pub(in super::super) fn reason(error: &RedisError) -> String {
     if error.kind() == ErrorKind::AuthenticationFailed
         || said.contains("Password authentication failed")
     {
-        return "it does not take the password in the URL: password or user is wrong, or that user \
-            may not log in"
+        return "it does not take the password in the URL, or from the credentials provider: password \
+            or user is wrong, or that user may not log in"
             .to_owned();
     }
     if error.code() == Some("NOPERM") || said.contains("The user executing the script can't run") {
