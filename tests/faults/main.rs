@@ -29,9 +29,6 @@ use self::{
 /// What a check may take: its timeout, and a little for the machine.
 const MOST: Duration = Duration::from_millis(100 + 50);
 
-/// What a store keeps open.
-const CONNECTIONS: usize = 4;
-
 /// How soon after a fault Redis decides again.
 const RECOVERY: Duration = Duration::from_secs(2);
 
@@ -160,6 +157,24 @@ const FAULTS: &[Fault] = faults! {
         scene.kill();
         scene.failed_over().await;
     }
+    "master and first sentinel stand still (SIGSTOP)", SilentSentinel, forgets 1, steps false, scene => {
+        scene.silence_first_sentinel();
+        scene.server().stop();
+        scene.failed_over().await;
+    }
+    "first sentinel names the master that was demoted", StaleSentinel, forgets 1, steps false, scene => {
+        scene.switch_masters().await;
+        scene.named().await;
+    }
+    "CLIENT KILL, 60 ms away, 16 connections", Distant, forgets 0, steps false, scene => {
+        scene.tell("CLIENT KILL TYPE normal SKIPME yes").await;
+    }
+    "twemproxy before two servers killed (-9) and started again", Twemproxy, forgets 0, steps false, scene => {
+        scene.restart_twemproxy(FOR).await;
+    }
+    "runtime that opened the connections ends", OtherRuntime, forgets 0, steps false, scene => {
+        scene.end_runtime();
+    }
     "no server yet when the application starts", NotYet, forgets 0, steps false, scene => {
         sleep(FOR).await;
         scene.start_again();
@@ -212,10 +227,10 @@ async fn outcome(fault: &Fault) -> Outcome {
     let used_up = until(Duration::from_secs(10), async || load.is_used_up());
     assert!(used_up.await, "the load is too small");
     let (clients, to_come) = match fault.way {
-        Way::NotYet => (0, CONNECTIONS),
-        Way::Direct | Way::Login | Way::Proxy | Way::ProxyInTurn | Way::Sentinel => {
-            (scene.clients().await, 0)
-        }
+        Way::NotYet => (0, fault.way.connections()),
+        // They come to this runtime.
+        Way::OtherRuntime => (scene.clients().await, fault.way.connections()),
+        _ => (scene.clients().await, 0),
     };
     let held = Held::now();
 

@@ -12,8 +12,12 @@ use std::{
 };
 
 use ratelimit::{Clock, MonotonicClock, RateLimiter, RedisStore};
-use ratelimit_tests::{Proxy, RedisServer, Sentinel};
+use ratelimit_tests::{Proxy, RedisServer, Sentinel, Trouble, Twemproxy};
 use redis::aio::MultiplexedConnection;
+use tokio::runtime::Runtime;
+
+/// What a round trip to a distant server takes.
+const DISTANCE: Duration = Duration::from_millis(60);
 
 /// How an application reaches its server.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,12 +32,39 @@ pub(crate) enum Way {
     NotYet,
     /// The server is a master, which a sentinel watches.
     Sentinel,
+    /// The same, with two sentinels, the first of which will be silent.
+    SilentSentinel,
+    /// The same, with two sentinels, the first of which never finds out about another master.
+    StaleSentinel,
+    /// The server is far away, and there are many connections to it.
+    Distant,
+    /// Two servers behind a proxy that looks like one.
+    Twemproxy,
+    /// The connections were opened in a runtime of their own.
+    OtherRuntime,
 }
 
 impl Way {
     /// How many checks there are at once.
     pub(crate) fn concurrent(self) -> u32 {
-        if self == Self::ProxyInTurn { 1 } else { 8 }
+        match self {
+            Self::ProxyInTurn => 1,
+            // Each takes long.
+            Self::Distant => 64,
+            _ => 8,
+        }
+    }
+
+    /// How many connections a store opens.
+    pub(crate) fn connections(self) -> usize {
+        if self == Self::Distant { 16 } else { 4 }
+    }
+
+    fn has_sentinels(self) -> bool {
+        matches!(
+            self,
+            Self::Sentinel | Self::SilentSentinel | Self::StaleSentinel
+        )
     }
 }
 
@@ -42,8 +73,13 @@ pub(crate) struct Scene {
     server: Option<RedisServer>,
     /// What takes its place then, if anything does.
     standby: Option<RedisServer>,
-    // Held for its end.
-    _sentinel: Option<Sentinel>,
+    /// What it took the place of, if that still runs.
+    former: Option<RedisServer>,
+    sentinel: Option<Sentinel>,
+    /// The sentinel that is asked first, if there are two.
+    first_sentinel: Option<Sentinel>,
+    twemproxy: Option<Twemproxy>,
+    runtime: Option<Runtime>,
     port: u16,
     directory: Directory,
     arguments: Vec<String>,
@@ -56,13 +92,30 @@ impl Scene {
     pub(crate) async fn set(way: Way, steps: bool) -> Self {
         let directory = Directory::new();
         let arguments = arguments(&directory);
-        let (sentinel, server, standby) = if way == Way::Sentinel {
+        let (sentinel, server, standby) = if way.has_sentinels() {
             let (sentinel, master, replica) = Sentinel::start().await;
             (Some(sentinel), master, Some(replica))
         } else {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            (None, RedisServer::start_with(&[], &arguments), None)
+            let standby = (way == Way::Twemproxy).then(RedisServer::start);
+            (None, RedisServer::start_with(&[], &arguments), standby)
         };
+        let first_sentinel = match way {
+            Way::SilentSentinel => Some(Sentinel::another(&server)),
+            Way::StaleSentinel => Some(Sentinel::out_of_date(&server).await),
+            _ => None,
+        };
+        let twemproxy = standby
+            .as_ref()
+            .filter(|_| way == Way::Twemproxy)
+            .map(|second| Twemproxy::start([&server, second], Some("{}")));
+        if let (Some(second), Some(_)) = (&standby, &twemproxy) {
+            run(
+                &mut second.connection().await,
+                "HSET api_key:k-pro tier pro",
+            )
+            .await;
+        }
         let mut connection = server.connection().await;
         run(&mut connection, "HSET api_key:k-pro tier pro").await;
         run(&mut connection, "ACL SETUSER limiter on >secret ~* +@all").await;
@@ -75,19 +128,36 @@ impl Scene {
             }
             (_, Some(sentinel)) => {
                 let master = format!("redis://:{}@mymaster", Sentinel::PASSWORD);
-                RedisStore::sentinel([sentinel.url()], master)
+                let sentinels = first_sentinel.iter().chain([sentinel]);
+                RedisStore::sentinel(sentinels.map(Sentinel::url), master)
             }
-            _ => RedisStore::builder(server.url()),
+            (Way::Distant, _) => {
+                proxy.make(Trouble::Distance(DISTANCE));
+                RedisStore::builder(proxy.url())
+            }
+            _ => match &twemproxy {
+                Some(twemproxy) => RedisStore::builder(twemproxy.url()),
+                None => RedisStore::builder(server.url()),
+            },
         };
+        builder = builder.connections(way.connections());
         let clock = Stepped::default();
         if steps {
             builder = builder.clock(clock.clone());
         }
-        let (server, store) = if way == Way::NotYet {
-            drop(server);
-            (None, builder.connect_lazily())
-        } else {
-            (Some(server), builder.connect().await)
+        let mut runtime = None;
+        let (server, store) = match way {
+            Way::NotYet => {
+                drop(server);
+                (None, builder.connect_lazily())
+            }
+            Way::OtherRuntime => {
+                let other = Runtime::new().expect("a runtime");
+                let connected = other.spawn(builder.connect()).await;
+                runtime = Some(other);
+                (Some(server), connected.expect("no panic"))
+            }
+            _ => (Some(server), builder.connect().await),
         };
         let limiter = RateLimiter::builder()
             .store(store.expect("nothing is wrong with it"))
@@ -96,7 +166,11 @@ impl Scene {
         Self {
             server,
             standby,
-            _sentinel: sentinel,
+            former: None,
+            sentinel,
+            first_sentinel,
+            twemproxy,
+            runtime,
             port,
             directory,
             arguments,
@@ -130,7 +204,45 @@ impl Scene {
             role().await.is_ok_and(|role| role == "master")
         });
         assert!(is_master.await, "the sentinel has made nobody the master");
-        self.server = Some(standby);
+        self.former = self.server.replace(standby);
+    }
+
+    /// Has the first sentinel stand still.
+    pub(crate) fn silence_first_sentinel(&mut self) {
+        self.first_sentinel.as_mut().expect("there are two").stop();
+    }
+
+    /// Has the sentinel make the replica the master, and demotes the old one, which goes on.
+    pub(crate) async fn switch_masters(&mut self) {
+        let sentinel = self.sentinel.as_ref().expect("there is a sentinel");
+        sentinel.fail_over().await;
+        self.failed_over().await;
+        // The sentinel would do so ten seconds later.
+        let demote = format!("REPLICAOF 127.0.0.1 {}", self.server().port());
+        let former = self.former.as_ref().expect("it is alive");
+        run(&mut former.connection().await, &demote).await;
+    }
+
+    /// Waits until the sentinel names the server as the master.
+    pub(crate) async fn named(&mut self) {
+        let port = self.server().port();
+        let sentinel = self.sentinel.as_ref().expect("there is a sentinel");
+        let named = until(Duration::from_secs(20), async || {
+            sentinel.master().await == port
+        });
+        assert!(named.await, "the sentinel names another server");
+    }
+
+    /// Kills the proxy before several servers, and starts it again after this time.
+    pub(crate) async fn restart_twemproxy(&mut self, after: Duration) {
+        let proxy = self.twemproxy.as_mut().expect("there is one");
+        proxy.restart(after).await;
+    }
+
+    /// Ends the runtime that the connections were opened in.
+    pub(crate) fn end_runtime(&mut self) {
+        let runtime = self.runtime.take().expect("there is one");
+        runtime.shutdown_background();
     }
 
     /// Sends the server a command.

@@ -124,15 +124,32 @@ impl Sentinel {
         self.process.signal("STOP");
     }
 
+    /// The port of the server that it names as the master; 0 if it names none.
+    ///
+    /// # Panics
+    ///
+    /// It does not answer.
+    pub async fn master(&self) -> u16 {
+        let mut query = cmd("SENTINEL");
+        query.arg("GET-MASTER-ADDR-BY-NAME").arg("mymaster");
+        let named: redis::RedisResult<Option<(String, u16)>> =
+            query.query_async(&mut self.connection().await).await;
+        named.expect("an answer").map_or(0, |(_, port)| port)
+    }
+
+    async fn connection(&self) -> MultiplexedConnection {
+        let client = redis::Client::open(self.url()).expect("a URL");
+        let connection = client.get_multiplexed_async_connection().await;
+        connection.expect("it accepts connections")
+    }
+
     /// Has it make the replica the master, while the master is well.
     ///
     /// # Panics
     ///
     /// It refuses.
     pub async fn fail_over(&self) {
-        let client = redis::Client::open(self.url()).expect("a URL");
-        let connection = client.get_multiplexed_async_connection().await;
-        let mut connection = connection.expect("it accepts connections");
+        let mut connection = self.connection().await;
         let mut command = cmd("SENTINEL");
         command.arg("FAILOVER").arg("mymaster");
         let done: redis::RedisResult<()> = command.query_async(&mut connection).await;

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use ratelimit::{Bucket, Charge, Quota, RateLimiter, RedisStore, Store};
-use ratelimit_tests::{ALGORITHMS, Twemproxy, bucket, patient, policy};
+use ratelimit_tests::{ALGORITHMS, RedisServer, Twemproxy, bucket, eventually, patient, policy};
 use redis::AsyncCommands;
 
 const LIMIT: u32 = 20;
@@ -25,7 +25,8 @@ fn charges(buckets: [Bucket; 2]) -> [Charge; 2] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_the_limit_is_allowed_by_whichever_server_has_the_client() {
     for (hash_tag, lazily) in [(Some("{}"), false), (Some("{}"), true), (None, false)] {
-        let proxy = Twemproxy::start(hash_tag);
+        let servers = [RedisServer::start(), RedisServer::start()];
+        let proxy = Twemproxy::start(servers.each_ref(), hash_tag);
         let builder = patient(RedisStore::builder(proxy.url()));
         let store = if lazily {
             builder.connect_lazily()
@@ -34,7 +35,7 @@ async fn exactly_the_limit_is_allowed_by_whichever_server_has_the_client() {
         };
         let store = store.expect("a proxy");
         let buckets = buckets(20);
-        ratelimit_tests::eventually("a decision", async || {
+        eventually("a decision", async || {
             store.check(&buckets[0], 0).await.is_ok()
         })
         .await;
@@ -49,7 +50,7 @@ async fn exactly_the_limit_is_allowed_by_whichever_server_has_the_client() {
         }
         assert_eq!(allowed, vec![LIMIT; buckets.len()], "{hash_tag:?}");
         let mut keys = 0;
-        for server in proxy.servers() {
+        for server in &servers {
             let names: Vec<String> = server.connection().await.keys("*").await.expect("keys");
             assert!(names.len() > 10, "{} on one of them", names.len());
             keys += names.len();
@@ -60,10 +61,11 @@ async fn exactly_the_limit_is_allowed_by_whichever_server_has_the_client() {
 
 #[tokio::test]
 async fn several_buckets_are_one_step_if_the_proxy_keeps_them_together() {
-    let tagged = Twemproxy::start(Some("{}"));
-    let untagged = Twemproxy::start(None);
     let buckets = buckets(2);
-    for (proxy, is_tagged) in [(&tagged, true), (&untagged, false)] {
+    for hash_tag in [Some("{}"), None] {
+        let is_tagged = hash_tag.is_some();
+        let servers = [RedisServer::start(), RedisServer::start()];
+        let proxy = Twemproxy::start(servers.each_ref(), hash_tag);
         let builder = patient(RedisStore::builder(proxy.url()));
         let store = builder.connect().await.expect("a proxy");
         let of_one_client = store.check_all(&charges([buckets[0], buckets[1]])).await;
@@ -74,7 +76,7 @@ async fn several_buckets_are_one_step_if_the_proxy_keeps_them_together() {
         for bucket in &buckets {
             // What is refused takes nothing, and is no outage.
             let seen = store.check(bucket, 0).await.expect("a look");
-            let is_taken = is_tagged && (bucket == &buckets[0] || bucket == &buckets[1]);
+            let is_taken = is_tagged && buckets[..2].contains(bucket);
             assert_eq!(seen.remaining, LIMIT - u32::from(is_taken));
         }
         let limiter = RateLimiter::builder().store(store).build();
