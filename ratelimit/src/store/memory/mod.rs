@@ -1,5 +1,6 @@
 //! The embedded store: sharded, bounded, and needing no task to stay so.
 
+mod capacity;
 mod shard;
 mod table;
 
@@ -9,7 +10,7 @@ use std::{fmt, hash::BuildHasher, sync::Arc};
 use foldhash::quality::RandomState;
 use smallvec::SmallVec;
 
-use self::shard::Shard;
+use self::{capacity::Capacity, shard::Shard};
 use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, bucket::BucketKey};
 use crate::{
     algorithm::{Decision, State},
@@ -19,9 +20,9 @@ use crate::{
 
 /// Keeps the state of buckets in this process.
 ///
-/// It holds at most [`capacity`](Self::with_capacity) buckets. What has expired goes as new buckets
-/// come; where none has, a new bucket takes the place of the one that is soonest full again of a
-/// few that are looked at, the one whose loss gives its client the least. A bucket takes 43 to 54
+/// It holds as many buckets as its [capacity](Self::with_capacity) says. What has expired goes as new
+/// buckets come; where none has, a new bucket takes the place of the one that is soonest full again of
+/// a few that are looked at, the one whose loss gives its client the least. A bucket takes 43 to 54
 /// bytes, and under the sliding window 8 more for each request that was admitted within the window.
 ///
 /// ```
@@ -37,6 +38,7 @@ use crate::{
 /// ```
 pub struct MemoryStore {
     shards: Box<[Line]>,
+    capacity: Box<Capacity>,
     hasher: RandomState,
     clock: Timer,
 }
@@ -63,11 +65,17 @@ struct Line(SpinLock<Shard>);
 #[cfg(not(all(test, shuttle)))]
 const _: () = assert!(size_of::<Line>() == 64);
 
-/// The fewest shards. More than there are cores, so that two of them seldom want the same one.
+/// The number of shards, unless the capacity asks for more or fewer. It is more than there are cores,
+/// so that two of them seldom want the same one.
 const SHARDS: usize = 64;
 
-/// So many buckets to a shard at the most: what a shard grows by is moved at once.
-const LARGEST: usize = 8_192;
+/// The average number of buckets in a shard of a full store is at least this, unless there is only one
+/// shard. A shard without buckets has none to evict, so that the store then holds one too many.
+const SHARD_MIN: usize = 16;
+
+/// The average number of buckets in a shard of a full store is at most this: what a shard grows by is
+/// moved at once.
+const SHARD_MAX: usize = 8_192;
 
 const DEFAULT_CAPACITY: usize = 1_000_000;
 
@@ -76,16 +84,22 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self {
             shards: shards(DEFAULT_CAPACITY),
+            capacity: Box::new(Capacity::new(DEFAULT_CAPACITY)),
             hasher: RandomState::default(),
             clock: Timer::Monotonic(MonotonicClock::new()),
         }
     }
 
-    /// Holds at most about `buckets` buckets, and at least 64. Forgets those there are.
+    /// Sets the number of buckets that the store holds, and empties it.
+    ///
+    /// It evicts a bucket only if it holds `buckets` of them. It can hold more by one for each part
+    /// that is locked by itself, which is at most a sixteenth of `buckets`; a store for fewer than 32
+    /// never holds more. A capacity of 0 is taken for 1.
     #[must_use]
     pub fn with_capacity(self, buckets: usize) -> Self {
         Self {
             shards: shards(buckets),
+            capacity: Box::new(Capacity::new(buckets)),
             ..self
         }
     }
@@ -220,6 +234,7 @@ impl MemoryStore {
             key,
             hash,
             hasher: &self.hasher,
+            capacity: &self.capacity,
             // The table within a shard goes by the lower half.
             shard: (hash >> 32) as usize & (self.shards.len() - 1),
         }
@@ -231,17 +246,20 @@ struct Place<'a> {
     key: BucketKey,
     hash: u64,
     hasher: &'a RandomState,
+    capacity: &'a Capacity,
     shard: usize,
 }
 
-/// A power of two of them.
+/// The shards of a store for this many buckets: a power of two of them.
 fn shards(capacity: usize) -> Box<[Line]> {
+    let most = (capacity / SHARD_MIN).max(1);
+    let fewest = SHARDS.min(1 << most.ilog2());
     let count = capacity
-        .div_ceil(LARGEST)
+        .div_ceil(SHARD_MAX)
         .next_power_of_two()
-        .clamp(SHARDS, 1 << 16);
+        .clamp(fewest, 1 << 16);
     (0..count)
-        .map(|_| Line(SpinLock::new(Shard::new(capacity.div_ceil(count)))))
+        .map(|_| Line(SpinLock::new(Shard::new())))
         .collect()
 }
 

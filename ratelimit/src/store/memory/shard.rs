@@ -17,7 +17,6 @@ const CANDIDATES: usize = 8;
 
 pub(super) struct Shard {
     entries: Table<State>,
-    capacity: usize,
     /// Where the sweep goes on.
     cursor: usize,
     /// When something was last decided or forgotten here.
@@ -25,10 +24,9 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             entries: Table::new(),
-            capacity: capacity.max(1),
             cursor: 0,
             latest: 0,
         }
@@ -129,6 +127,7 @@ impl Shard {
     pub(super) fn forget(&mut self, at: &Place<'_>) {
         if let Some(place) = self.entries.find(&at.key, at.hash) {
             self.entries.remove(place, at.hasher);
+            at.capacity.release(1);
         }
     }
 
@@ -138,11 +137,27 @@ impl Shard {
 
     /// Adds what is not there.
     fn add(&mut self, at: &Place<'_>, state: State, now: u64) {
-        self.make_room(at.hasher, now);
+        self.make_room(at, now);
         self.entries.add(at.key, state, at.hash, at.hasher);
     }
 
-    fn make_room(&mut self, hasher: &RandomState, now: u64) {
+    /// Removes what has expired, and has one more entry counted. If the store is full, the entry takes
+    /// the place of another.
+    fn make_room(&mut self, at: &Place<'_>, now: u64) {
+        match self.sweep(at.hasher, now) {
+            0 => {
+                if !at.capacity.try_reserve() && !self.evict(at.hasher) {
+                    at.capacity.exceed();
+                }
+            }
+            1 => {}
+            removed => at.capacity.release(removed - 1),
+        }
+    }
+
+    /// Removes what has expired at the next few places, and returns how many entries that were.
+    fn sweep(&mut self, hasher: &RandomState, now: u64) -> usize {
+        let before = self.entries.len();
         for _ in 0..SWEEP {
             let state = self.entries.at(self.cursor);
             if state.is_some_and(|state| state.expires_at_micros() <= now) {
@@ -152,10 +167,11 @@ impl Shard {
                 self.advance();
             }
         }
-        if self.entries.len() < self.capacity {
-            return;
-        }
-        // A full shard is a full table, too: these are found within a few places.
+        before - self.entries.len()
+    }
+
+    /// Removes one of the next few entries, and returns whether there was any.
+    fn evict(&mut self, hasher: &RandomState) -> bool {
         let mut soonest: Option<(u64, usize)> = None;
         let mut candidates = 0;
         while candidates < CANDIDATES.min(self.entries.len()) {
@@ -166,9 +182,11 @@ impl Shard {
                 soonest = Some(soonest.map_or(this, |other| other.min(this)));
             }
         }
-        if let Some((_, place)) = soonest {
-            self.entries.remove(place, hasher);
-        }
+        let Some((_, place)) = soonest else {
+            return false;
+        };
+        self.entries.remove(place, hasher);
+        true
     }
 
     fn advance(&mut self) -> usize {

@@ -1,3 +1,5 @@
+mod capacity;
+
 use std::time::Duration;
 
 use super::*;
