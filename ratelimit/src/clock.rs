@@ -14,8 +14,17 @@ use tokio::sync::Notify;
 
 /// A source of time: microseconds since an instant of its choice.
 ///
-/// Its users count on nothing but the differences; should it step back, no client is locked out for
-/// longer than its quota's window, and none gets more than its quota again.
+/// Only differences between its readings matter. A clock may run backwards: the time of a bucket in a
+/// [`MemoryStore`](crate::MemoryStore) does not.
+///
+/// - If a reading is up to two seconds earlier than one before, it is taken for that of another core.
+///   Time stands still until the clock has caught up.
+/// - If it is earlier by more, it is taken for that of a clock that was set back. Time goes on at once
+///   from where it was, as fast as the clock. It does not pass by setting the clock forward to where it
+///   had been.
+///
+/// Thus no client gets more than its quota from a clock that jumps back and forth, and a client waits
+/// at most two seconds longer than its quota's window after a clock was set back.
 pub trait Clock: Send + Sync + 'static {
     /// Microseconds since the clock's own beginning.
     fn now_micros(&self) -> u64;
@@ -69,9 +78,10 @@ impl MonotonicClock {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "584,000 years")]
-    fn scaled(&self, units: u64) -> u64 {
-        ((u128::from(units) * u128::from(self.scale)) >> SCALE) as u64
+    /// The microseconds in a difference of the unscaled clock's readings.
+    #[expect(clippy::cast_possible_truncation, reason = "292,000 years")]
+    fn scaled(&self, units: i64) -> i64 {
+        ((i128::from(units) * i128::from(self.scale)) >> SCALE) as i64
     }
 }
 
@@ -83,7 +93,9 @@ impl Default for MonotonicClock {
 
 impl Clock for MonotonicClock {
     fn now_micros(&self) -> u64 {
-        BEGINNING + self.scaled(self.clock.raw().saturating_sub(self.start))
+        // Negative if this core's counter is behind that of the core that the clock began on.
+        let units = self.clock.raw().wrapping_sub(self.start).cast_signed();
+        BEGINNING.saturating_add_signed(self.scaled(units))
     }
 }
 
@@ -185,11 +197,26 @@ mod tests {
         for units in [0, 1, 999, 1_000_000, 1 << 40, 1 << 52] {
             let micros = clock.clock.delta_as_nanos(0, units) / 1_000;
             let slack = 1 + micros / 1_000_000_000;
-            let scaled = clock.scaled(units);
+            let scaled = clock.scaled(units.cast_signed()).cast_unsigned();
             assert!(
                 scaled <= micros + 1 && micros <= scaled + slack,
                 "{scaled} instead of {micros}"
             );
+        }
+    }
+
+    /// A core's counter can be behind, and those of a machine that wakes up can begin again at 0.
+    #[test]
+    fn the_monotonic_clock_runs_before_its_start_too() {
+        let mut clock = MonotonicClock::new();
+        clock.start += 1 << 50;
+        let ahead = clock.clock.delta_as_nanos(0, 1 << 50) / 1_000;
+        let [before, after] = [(); 2].map(|()| clock.now_micros() + ahead);
+        assert!(before >= BEGINNING - 1 - ahead / 1_000_000_000);
+        assert!(after < BEGINNING + 60_000_000);
+        assert!(after >= before);
+        while clock.now_micros() + ahead <= after {
+            std::hint::spin_loop();
         }
     }
 }

@@ -3,6 +3,7 @@
 mod capacity;
 mod shard;
 mod table;
+mod timeline;
 
 use std::{fmt, hash::BuildHasher, sync::Arc};
 
@@ -156,9 +157,13 @@ impl MemoryStore {
             .into_iter()
             .map(|shard| (shard, lock(&self.shards[shard])))
             .collect();
-        let now = self.clock.now_micros();
+        let reading = self.clock.now_micros();
+        let times = locked
+            .iter_mut()
+            .map(|(_, shard)| shard.timeline.advance(reading));
+        let now = times.max().unwrap_or(reading);
         for (_, shard) in &mut locked {
-            shard.latest = now;
+            shard.timeline.advance_to(now);
         }
         let mut with = |place: &Place<'_>, act: &mut dyn FnMut(&mut Shard) -> Decision| {
             let at = locked.iter().position(|(shard, _)| *shard == place.shard);
@@ -209,20 +214,19 @@ impl MemoryStore {
         shard.forget(&place);
     }
 
-    /// The shard that a place is in, locked, and the time.
+    /// Locks the shard that a place is in, and returns it with its time.
     ///
-    /// The time is read while the lock is waited for. No decision is earlier than the one before it:
-    /// where another has been quicker to the lock with a later time, it is read again.
+    /// The clock is read while the lock is waited for. If another thread was quicker to the lock with
+    /// a later reading, it is read again.
     #[inline]
     fn enter(&self, place: &Place<'_>) -> (SpinGuard<'_, Shard>, u64) {
-        let read = self.clock.now_micros();
+        let reading = self.clock.now_micros();
         let mut shard = lock(&self.shards[place.shard]);
-        let now = if read < shard.latest {
-            self.clock.now_micros()
+        let now = if shard.timeline.try_advance(reading) {
+            reading
         } else {
-            read
+            shard.timeline.advance(self.clock.now_micros())
         };
-        shard.latest = now;
         (shard, now)
     }
 

@@ -2,7 +2,7 @@
 
 use foldhash::quality::RandomState;
 
-use super::{Place, table::Table};
+use super::{Place, table::Table, timeline::Timeline};
 use crate::{
     algorithm::{Decision, State},
     store::Bucket,
@@ -19,8 +19,8 @@ pub(super) struct Shard {
     entries: Table<State>,
     /// Where the sweep goes on.
     cursor: usize,
-    /// When something was last decided or forgotten here.
-    pub(super) latest: u64,
+    /// The time that its buckets are decided at.
+    pub(super) timeline: Timeline,
 }
 
 impl Shard {
@@ -28,7 +28,7 @@ impl Shard {
         Self {
             entries: Table::new(),
             cursor: 0,
-            latest: 0,
+            timeline: Timeline::default(),
         }
     }
 

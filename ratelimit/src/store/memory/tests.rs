@@ -1,4 +1,5 @@
 mod capacity;
+mod clock_steps;
 
 use std::time::Duration;
 
