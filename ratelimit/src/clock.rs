@@ -56,7 +56,7 @@ pub struct MonotonicClock {
     start: u64,
     /// Microseconds in 2^`SCALE` of the unscaled clock's units: one multiplication makes microseconds
     /// of them, where it takes three to have nanoseconds in between.
-    scale: u64,
+    scale: i64,
 }
 
 /// Enough for a day to be exact to a few microseconds, whether a unit is a nanosecond or as long as
@@ -73,7 +73,7 @@ impl MonotonicClock {
         let clock = quanta::Clock::new();
         Self {
             start: clock.raw(),
-            scale: clock.delta_as_nanos(0, 1 << SCALE) / 1_000,
+            scale: (clock.delta_as_nanos(0, 1 << SCALE) / 1_000).cast_signed(),
             clock,
         }
     }
@@ -95,7 +95,7 @@ impl Clock for MonotonicClock {
     fn now_micros(&self) -> u64 {
         // Negative if this core's counter is behind that of the core that the clock began on.
         let units = self.clock.raw().wrapping_sub(self.start).cast_signed();
-        BEGINNING.saturating_add_signed(self.scaled(units))
+        BEGINNING.wrapping_add_signed(self.scaled(units))
     }
 }
 

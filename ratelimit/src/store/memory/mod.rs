@@ -216,8 +216,7 @@ impl MemoryStore {
 
     /// Locks the shard that a place is in, and returns it with its time.
     ///
-    /// The clock is read while the lock is waited for. If another thread was quicker to the lock with
-    /// a later reading, it is read again.
+    /// The clock is read while the lock is waited for.
     #[inline]
     fn enter(&self, place: &Place<'_>) -> (SpinGuard<'_, Shard>, u64) {
         let reading = self.clock.now_micros();
@@ -225,9 +224,16 @@ impl MemoryStore {
         let now = if shard.timeline.try_advance(reading) {
             reading
         } else {
-            shard.timeline.advance(self.clock.now_micros())
+            self.time_again(&mut shard)
         };
         (shard, now)
+    }
+
+    /// Reads the clock again, as another thread may have been quicker to the lock with a later reading,
+    /// and returns the time of a shard.
+    #[cold]
+    fn time_again(&self, shard: &mut Shard) -> u64 {
+        shard.timeline.advance(self.clock.now_micros())
     }
 
     #[inline]
@@ -237,8 +243,7 @@ impl MemoryStore {
         Place {
             key,
             hash,
-            hasher: &self.hasher,
-            capacity: &self.capacity,
+            store: self,
             // The table within a shard goes by the lower half.
             shard: (hash >> 32) as usize & (self.shards.len() - 1),
         }
@@ -249,8 +254,7 @@ impl MemoryStore {
 struct Place<'a> {
     key: BucketKey,
     hash: u64,
-    hasher: &'a RandomState,
-    capacity: &'a Capacity,
+    store: &'a MemoryStore,
     shard: usize,
 }
 

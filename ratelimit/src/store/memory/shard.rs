@@ -126,8 +126,8 @@ impl Shard {
 
     pub(super) fn forget(&mut self, at: &Place<'_>) {
         if let Some(place) = self.entries.find(&at.key, at.hash) {
-            self.entries.remove(place, at.hasher);
-            at.capacity.release(1);
+            self.entries.remove(place, &at.store.hasher);
+            at.store.capacity.release(1);
         }
     }
 
@@ -138,20 +138,20 @@ impl Shard {
     /// Adds what is not there.
     fn add(&mut self, at: &Place<'_>, state: State, now: u64) {
         self.make_room(at, now);
-        self.entries.add(at.key, state, at.hash, at.hasher);
+        self.entries.add(at.key, state, at.hash, &at.store.hasher);
     }
 
     /// Removes what has expired, and has one more entry counted. If the store is full, the entry takes
     /// the place of another.
     fn make_room(&mut self, at: &Place<'_>, now: u64) {
-        match self.sweep(at.hasher, now) {
+        match self.sweep(&at.store.hasher, now) {
             0 => {
-                if !at.capacity.try_reserve() && !self.evict(at.hasher) {
-                    at.capacity.exceed();
+                if !at.store.capacity.try_reserve() && !self.evict(&at.store.hasher) {
+                    at.store.capacity.exceed();
                 }
             }
             1 => {}
-            removed => at.capacity.release(removed - 1),
+            removed => at.store.capacity.release(removed - 1),
         }
     }
 

@@ -35,7 +35,6 @@ impl Timeline {
     }
 
     /// Advances as far as a reading says, and returns the time.
-    #[cold]
     pub(super) fn advance(&mut self, reading: u64) -> u64 {
         let settled = self.latest.saturating_sub(micros(SKEW_MAX));
         if reading >= settled {
