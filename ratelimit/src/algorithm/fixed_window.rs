@@ -27,6 +27,12 @@ impl State {
         }
     }
 
+    /// What is used of the window that is open.
+    pub(super) fn used(self, now: u64) -> u64 {
+        let is_open = self.closes_at > now;
+        if is_open { u64::from(self.used) } else { 0 }
+    }
+
     pub(super) fn expires_at(self) -> u64 {
         if self.used == 0 { 0 } else { self.closes_at }
     }

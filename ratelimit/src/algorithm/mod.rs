@@ -23,11 +23,14 @@
 //! it has used.
 
 pub(crate) mod fixed_window;
+mod share;
 pub(crate) mod sliding_window;
 pub(crate) mod token_bucket;
 
 use std::time::Duration;
 
+use self::share::RoundedCapacity;
+pub(crate) use self::share::Share;
 use crate::policy::{Algorithm, Quota, TICKS_PER_MICRO};
 
 /// What was decided about one request.
@@ -52,12 +55,13 @@ pub struct Decision {
 #[derive(Clone, Debug)]
 pub struct State(Kind);
 
+/// Each with the capacity of its quota, in the algorithm's unit, if a store has set it.
 #[derive(Clone, Debug)]
 enum Kind {
-    TokenBucket(token_bucket::State),
+    TokenBucket(RoundedCapacity, token_bucket::State),
     /// In a place of its own, so that states of the other algorithms stay small.
-    SlidingWindow(Box<sliding_window::Log>),
-    FixedWindow(fixed_window::State),
+    SlidingWindow(RoundedCapacity, Box<sliding_window::Log>),
+    FixedWindow(RoundedCapacity, fixed_window::State),
 }
 
 // Stores keep many.
@@ -66,10 +70,11 @@ const _: () = assert!(size_of::<Option<State>>() == 16);
 impl State {
     /// The state of a client that has not been seen.
     pub fn new(algorithm: Algorithm) -> Self {
+        let unset = RoundedCapacity::default();
         Self(match algorithm {
-            Algorithm::TokenBucket => Kind::TokenBucket(token_bucket::State::default()),
-            Algorithm::SlidingWindow => Kind::SlidingWindow(Box::default()),
-            Algorithm::FixedWindow => Kind::FixedWindow(fixed_window::State::default()),
+            Algorithm::TokenBucket => Kind::TokenBucket(unset, token_bucket::State::default()),
+            Algorithm::SlidingWindow => Kind::SlidingWindow(unset, Box::default()),
+            Algorithm::FixedWindow => Kind::FixedWindow(unset, fixed_window::State::default()),
         })
     }
 
@@ -85,17 +90,46 @@ impl State {
     ) -> Self {
         let used = quota.limit().saturating_sub(remaining);
         let last_at = full_at_micros.saturating_sub(quota.per_micros());
+        let unset = RoundedCapacity::default();
         Self(match algorithm {
-            Algorithm::TokenBucket => Kind::TokenBucket(token_bucket::State {
-                full_at: full_at_micros.saturating_mul(TICKS_PER_MICRO),
-            }),
+            Algorithm::TokenBucket => Kind::TokenBucket(
+                unset,
+                token_bucket::State {
+                    full_at: full_at_micros.saturating_mul(TICKS_PER_MICRO),
+                },
+            ),
             Algorithm::SlidingWindow => {
-                Kind::SlidingWindow(Box::new(sliding_window::Log::even(used, last_at, quota)))
+                let log = sliding_window::Log::even(used, last_at, quota);
+                Kind::SlidingWindow(unset, Box::new(log))
             }
             Algorithm::FixedWindow => {
-                Kind::FixedWindow(fixed_window::State::opened(last_at, used, quota))
+                let state = fixed_window::State::opened(last_at, used, quota);
+                Kind::FixedWindow(unset, state)
             }
         })
+    }
+
+    /// Sets the quota that [`share_used`](Self::share_used) is a share of.
+    #[must_use]
+    pub(crate) fn with_capacity_of(mut self, quota: &Quota) -> Self {
+        match &mut self.0 {
+            Kind::TokenBucket(capacity, _) => {
+                *capacity = RoundedCapacity::new(quota.capacity_ticks());
+            }
+            Kind::SlidingWindow(capacity, _) | Kind::FixedWindow(capacity, _) => {
+                *capacity = RoundedCapacity::new(u64::from(quota.limit()));
+            }
+        }
+        self
+    }
+
+    /// Returns the share of its quota that the client has used and not got back, to within 0.2 %.
+    pub(crate) fn share_used(&self, now_micros: u64) -> Share {
+        match &self.0 {
+            Kind::TokenBucket(capacity, state) => capacity.share(state.missing(now_micros)),
+            Kind::SlidingWindow(capacity, log) => capacity.share(log.used(now_micros)),
+            Kind::FixedWindow(capacity, state) => capacity.share(state.used(now_micros)),
+        }
     }
 
     /// Decides about a request of this cost at this time, and takes the cost if it is allowed.
@@ -103,13 +137,13 @@ impl State {
     /// A cost of 0 is always allowed and takes nothing: it only looks.
     pub fn check(&mut self, quota: &Quota, cost: u32, now_micros: u64) -> Decision {
         match &mut self.0 {
-            Kind::TokenBucket(state) => {
+            Kind::TokenBucket(_, state) => {
                 let (next, decision) = token_bucket::check(*state, quota, cost, now_micros);
                 *state = next;
                 decision
             }
-            Kind::SlidingWindow(log) => log.check(quota, cost, now_micros),
-            Kind::FixedWindow(state) => {
+            Kind::SlidingWindow(_, log) => log.check(quota, cost, now_micros),
+            Kind::FixedWindow(_, state) => {
                 let (next, decision) = fixed_window::check(*state, quota, cost, now_micros);
                 *state = next;
                 decision
@@ -120,15 +154,15 @@ impl State {
     /// What [`check`](Self::check) would decide, without taking anything.
     pub fn peek(&self, quota: &Quota, cost: u32, now_micros: u64) -> Decision {
         let (decision, nothing_taken) = match &self.0 {
-            Kind::TokenBucket(state) => (
+            Kind::TokenBucket(_, state) => (
                 token_bucket::check(*state, quota, cost, now_micros).1,
                 token_bucket::check(*state, quota, 0, now_micros).1,
             ),
-            Kind::SlidingWindow(log) => (
+            Kind::SlidingWindow(_, log) => (
                 log.peek(quota, cost, now_micros),
                 log.peek(quota, 0, now_micros),
             ),
-            Kind::FixedWindow(state) => (
+            Kind::FixedWindow(_, state) => (
                 fixed_window::check(*state, quota, cost, now_micros).1,
                 fixed_window::check(*state, quota, 0, now_micros).1,
             ),
@@ -144,13 +178,13 @@ impl State {
     /// The decision says whether it was all there, and what is left.
     pub fn charge(&mut self, quota: &Quota, cost: u32, now_micros: u64) -> Decision {
         match &mut self.0 {
-            Kind::TokenBucket(state) => {
+            Kind::TokenBucket(_, state) => {
                 let (next, decision) = token_bucket::charge(*state, quota, cost, now_micros);
                 *state = next;
                 decision
             }
-            Kind::SlidingWindow(log) => log.charge(quota, cost, now_micros),
-            Kind::FixedWindow(state) => {
+            Kind::SlidingWindow(_, log) => log.charge(quota, cost, now_micros),
+            Kind::FixedWindow(_, state) => {
                 let (next, decision) = fixed_window::charge(*state, quota, cost, now_micros);
                 *state = next;
                 decision
@@ -168,11 +202,11 @@ impl State {
         now_micros: u64,
     ) -> Decision {
         match &mut self.0 {
-            Kind::TokenBucket(state) => {
+            Kind::TokenBucket(_, state) => {
                 *state = token_bucket::refund(*state, quota, cost, at_micros, now_micros);
             }
-            Kind::SlidingWindow(log) => log.refund(quota, cost, at_micros),
-            Kind::FixedWindow(state) => {
+            Kind::SlidingWindow(_, log) => log.refund(quota, cost, at_micros),
+            Kind::FixedWindow(_, state) => {
                 *state = fixed_window::refund(*state, quota, cost, at_micros);
             }
         }
@@ -183,9 +217,9 @@ impl State {
     /// be forgotten.
     pub fn expires_at_micros(&self) -> u64 {
         match &self.0 {
-            Kind::TokenBucket(state) => state.expires_at(),
-            Kind::SlidingWindow(log) => log.expires_at(),
-            Kind::FixedWindow(state) => state.expires_at(),
+            Kind::TokenBucket(_, state) => state.expires_at(),
+            Kind::SlidingWindow(_, log) => log.expires_at(),
+            Kind::FixedWindow(_, state) => state.expires_at(),
         }
     }
 }

@@ -90,7 +90,7 @@ impl Log {
 
     pub(super) fn check(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
         self.leave_the_future(quota, now);
-        let gone = self.gone(quota, now);
+        let gone = self.gone(quota.per_micros(), now);
         let decision = decide(self.view(gone, quota, cost), quota, cost, now);
         if decision.allowed && cost > 0 {
             self.entries.drain(..gone);
@@ -100,13 +100,13 @@ impl Log {
     }
 
     pub(super) fn peek(&self, quota: &Quota, cost: u32, now: u64) -> Decision {
-        let view = self.view(self.gone(quota, now), quota, cost);
+        let view = self.view(self.gone(quota.per_micros(), now), quota, cost);
         decide(view.no_later_than(now), quota, cost, now)
     }
 
     pub(super) fn charge(&mut self, quota: &Quota, cost: u32, now: u64) -> Decision {
         self.leave_the_future(quota, now);
-        let gone = self.gone(quota, now);
+        let gone = self.gone(quota.per_micros(), now);
         let view = self.view(gone, quota, 0);
         let taken = cost.min(quota.limit().saturating_sub(view.used));
         if taken > 0 {
@@ -137,9 +137,16 @@ impl Log {
         self.set_expiry(quota);
     }
 
-    /// How many entries have left the window.
-    fn gone(&self, quota: &Quota, now: u64) -> usize {
-        let is_gone = |entry: &u64| entry.saturating_add(quota.per_micros()) <= now;
+    /// The number of entries within the window.
+    pub(super) fn used(&self, now: u64) -> u64 {
+        let newest = self.entries.back().copied().unwrap_or(0);
+        let window = self.expires_at.saturating_sub(newest);
+        (self.entries.len() - self.gone(window, now)) as u64
+    }
+
+    /// How many entries have left a window of so many microseconds.
+    fn gone(&self, window: u64, now: u64) -> usize {
+        let is_gone = |entry: &u64| entry.saturating_add(window) <= now;
         match self.entries.front() {
             Some(oldest) if is_gone(oldest) => self.entries.partition_point(is_gone),
             _ => 0,

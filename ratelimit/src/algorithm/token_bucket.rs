@@ -20,6 +20,12 @@ impl State {
     pub(super) fn expires_at(self) -> u64 {
         self.full_at.div_ceil(TICKS_PER_MICRO)
     }
+
+    /// The ticks that are missing from a full bucket.
+    pub(super) fn missing(self, now: u64) -> u64 {
+        self.full_at
+            .saturating_sub(now.saturating_mul(TICKS_PER_MICRO))
+    }
 }
 
 /// Decides about a request, and takes its cost if it is allowed.
@@ -73,12 +79,9 @@ struct Level {
 impl Level {
     fn of(state: State, quota: &Quota, now: u64) -> Self {
         let capacity = quota.capacity_ticks();
-        let missing = state
-            .full_at
-            .saturating_sub(now.saturating_mul(TICKS_PER_MICRO));
         Self {
             // More than all of it is only missing because the clock stepped back.
-            missing: missing.min(capacity),
+            missing: state.missing(now).min(capacity),
             capacity,
         }
     }

@@ -19,12 +19,17 @@ use crate::{
     sync::{SpinGuard, SpinLock},
 };
 
-/// Keeps the state of buckets in this process.
+/// A store that keeps the state of buckets in this process.
 ///
-/// It holds as many buckets as its [capacity](Self::with_capacity) says. What has expired goes as new
-/// buckets come; where none has, a new bucket takes the place of the one that is soonest full again of
-/// a few that are looked at, the one whose loss gives its client the least. A bucket takes 43 to 54
-/// bytes, and under the sliding window 8 more for each request that was admitted within the window.
+/// It holds as many buckets as its [capacity](Self::with_capacity) says. A bucket takes 43 to 54
+/// bytes, and under the sliding window 8 more for each request that was allowed within the window.
+///
+/// Expired buckets are removed as new ones come. If the store is full, a new bucket takes the place of
+/// another: of eight, the one whose client has used the smallest share of its quota, whatever its
+/// policy. That share is what the client gets back. A flood of clients that have each used little of
+/// their quotas therefore does not give a client back what it has used. Clients that have each used
+/// their whole quota can do so, but about a tenth of the store's capacity of them must come for each
+/// time that a bucket is evicted by them.
 ///
 /// ```
 /// use std::time::Duration;

@@ -4,7 +4,7 @@ use foldhash::quality::RandomState;
 
 use super::{Place, table::Table, timeline::Timeline};
 use crate::{
-    algorithm::{Decision, State},
+    algorithm::{Decision, Share, State},
     store::Bucket,
 };
 
@@ -55,7 +55,7 @@ impl Shard {
         let mut state = State::new(bucket.algorithm());
         let decision = state.check(bucket.quota_ref(), cost, now);
         if decision.allowed && cost > 0 {
-            self.add(at, state, now);
+            self.add(at, bucket, state, now);
         }
         decision
     }
@@ -88,7 +88,7 @@ impl Shard {
         let mut state = State::new(bucket.algorithm());
         let decision = state.charge(quota, cost, now);
         if cost > 0 {
-            self.add(at, state, now);
+            self.add(at, bucket, state, now);
         }
         decision
     }
@@ -112,11 +112,11 @@ impl Shard {
     pub(super) fn begin(&mut self, at: &Place<'_>, bucket: &Bucket, state: State, now: u64) {
         let quota = bucket.quota_ref();
         let Some(known) = self.known(at) else {
-            self.add(at, state, now);
+            self.add(at, bucket, state, now);
             return;
         };
         if known.expires_at_micros() <= now {
-            *known = state;
+            *known = state.with_capacity_of(quota);
             return;
         }
         let left = |state: &State| state.peek(quota, 0, now).remaining;
@@ -136,8 +136,9 @@ impl Shard {
     }
 
     /// Adds what is not there.
-    fn add(&mut self, at: &Place<'_>, state: State, now: u64) {
+    fn add(&mut self, at: &Place<'_>, bucket: &Bucket, state: State, now: u64) {
         self.make_room(at, now);
+        let state = state.with_capacity_of(bucket.quota_ref());
         self.entries.add(at.key, state, at.hash, &at.store.hasher);
     }
 
@@ -146,7 +147,7 @@ impl Shard {
     fn make_room(&mut self, at: &Place<'_>, now: u64) {
         match self.sweep(&at.store.hasher, now) {
             0 => {
-                if !at.store.capacity.try_reserve() && !self.evict(&at.store.hasher) {
+                if !at.store.capacity.try_reserve() && !self.evict(&at.store.hasher, now) {
                     at.store.capacity.exceed();
                 }
             }
@@ -170,19 +171,24 @@ impl Shard {
         before - self.entries.len()
     }
 
-    /// Removes one of the next few entries, and returns whether there was any.
-    fn evict(&mut self, hasher: &RandomState) -> bool {
-        let mut soonest: Option<(u64, usize)> = None;
+    /// Removes, of the next few entries, the one whose client has used the smallest share of its quota,
+    /// which is what forgetting it gives back. Of equal ones it is the one that is full again soonest.
+    /// Returns whether there was any.
+    ///
+    /// The entry that is about to be added is not among them, though it has mostly used the least: a
+    /// client that is never held is never limited.
+    fn evict(&mut self, hasher: &RandomState, now: u64) -> bool {
+        let mut least: Option<(Share, u64, usize)> = None;
         let mut candidates = 0;
         while candidates < CANDIDATES.min(self.entries.len()) {
             let place = self.advance();
             if let Some(state) = self.entries.at(place) {
                 candidates += 1;
-                let this = (state.expires_at_micros(), place);
-                soonest = Some(soonest.map_or(this, |other| other.min(this)));
+                let this = (state.share_used(now), state.expires_at_micros(), place);
+                least = Some(least.map_or(this, |other| other.min(this)));
             }
         }
-        let Some((_, place)) = soonest else {
+        let Some((_, _, place)) = least else {
             return false;
         };
         self.entries.remove(place, hasher);

@@ -1,5 +1,6 @@
 mod capacity;
 mod clock_steps;
+mod eviction;
 
 use std::time::Duration;
 
