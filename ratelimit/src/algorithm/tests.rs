@@ -332,15 +332,52 @@ fn a_clock_that_steps_back_locks_nobody_out_and_gives_nothing_back() {
     }
 }
 
+/// Ends of the scale: where the token bucket's ticks no longer fit in 64 bits, its bucket is full.
 #[test]
 fn times_at_the_end_of_the_scale_do_not_overflow() {
-    for algorithm in ALGORITHMS {
-        let quota = Quota::new(u32::MAX, Duration::from_secs(366 * 86_400));
-        let mut state = State::new(algorithm);
-        for now in [0, 1, u64::MAX - 1, u64::MAX, 0] {
-            let _ = state.check(&quota, 1, now);
-            let _ = state.check(&quota, 3, now);
-            let _ = state.expires_at_micros();
+    let year = Duration::from_secs(366 * 86_400);
+    let micros = 366 * 86_400_000_000;
+    for quota in [Quota::new(u32::MAX, year), Quota::new(5, year)] {
+        for algorithm in ALGORITHMS {
+            let last = match algorithm {
+                Algorithm::TokenBucket => (u64::MAX - quota.capacity_ticks()) / TICKS_PER_MICRO,
+                _ => u64::MAX - micros,
+            };
+            for now in [0, 1, last - 1, last] {
+                let at = format!("{algorithm:?} {quota:?} at {now}");
+                let mut state = State::new(algorithm);
+                let first = state.check(&quota, 1, now);
+                assert_eq!((first.allowed, first.remaining), (true, quota.limit() - 1));
+                let taken = state.check(&quota, 3, now);
+                assert_eq!((taken.allowed, taken.remaining), (true, quota.limit() - 4));
+                assert_eq!(taken.at_micros, now);
+                // All is used up, and back at the instant that is said.
+                let charged = state.clone().charge(&quota, 1, now);
+                assert_eq!(charged.remaining, quota.limit() - 5, "{at}");
+                if quota.limit() == 5 {
+                    assert!(state.check(&quota, 1, now).allowed);
+                    let rejected = state.check(&quota, 1, now);
+                    assert!(!rejected.allowed, "{at}");
+                    let wait = rejected.retry_after.expect("it fits");
+                    let wait = u64::try_from(wait.as_micros()).expect("a year");
+                    assert!((1..=micros).contains(&wait), "{at}: {wait}");
+                    assert!(!state.clone().check(&quota, 1, now + wait - 1).allowed);
+                    assert!(state.clone().check(&quota, 1, now + wait).allowed, "{at}");
+                }
+                let reset = taken.reset_after.as_micros();
+                assert!((1..=u128::from(micros)).contains(&reset), "{at}: {reset}");
+                assert!(state.expires_at_micros() > now, "{at}");
+            }
+            // Later than that a client may get more, but it does not wait for longer than a window,
+            // or by a thousandth longer, as a token bucket's rate is rounded.
+            let longest = year + year / 1_000;
+            let mut state = State::new(algorithm);
+            for now in [last, last + 1, u64::MAX - 1, u64::MAX, 0] {
+                let decision = state.check(&quota, 1, now);
+                assert!(decision.reset_after <= longest, "{algorithm:?} {now}");
+                assert!(decision.retry_after.is_none_or(|wait| wait <= longest));
+                assert!(decision.remaining <= quota.limit());
+            }
         }
     }
 }
