@@ -36,14 +36,15 @@ struct Told {
     gives_back: bool,
 }
 
-fn setup() -> Setup {
+fn bucket(n: u32) -> Bucket {
     static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_hour(LIMIT))];
     static POLICY: Policy = Policy::new("modelled", Algorithm::FixedWindow, &TIERS);
+    let client = ClientId::ip(std::net::Ipv4Addr::from(n).into());
+    Bucket::new(&POLICY, &TIERS[0], client).expect("a limited tier")
+}
+
+fn setup() -> Setup {
     let store = MemoryStore::new().with_clock(Ticking(AtomicU64::new(1_000)));
-    let bucket = |n: u32| {
-        let client = ClientId::ip(std::net::Ipv4Addr::from(n).into());
-        Bucket::new(&POLICY, &TIERS[0], client).expect("a limited tier")
-    };
     let mut buckets: Vec<Bucket> = (0..100).map(bucket).collect();
     buckets.sort_by_key(|bucket| store.place(bucket).shard);
     buckets.dedup_by_key(|bucket| store.place(bucket).shard);
@@ -110,6 +111,35 @@ fn who_wants_several_shards_gets_all_or_nothing_and_nobody_waits_for_ever() {
         told.extend((0..3).map(|n| setup.check_one(n)));
         told.sort_by_key(|told| told.decisions[0].at_micros);
         is_of_one_after_the_other(&told);
+    });
+}
+
+/// Of two new clients of a store with room for one, each in another shard, only one finds room.
+#[test]
+fn two_shards_do_not_take_the_last_room_both() {
+    const CAPACITY: u32 = 32;
+    in_many_orders(|| {
+        let store = Arc::new(
+            MemoryStore::new()
+                .with_capacity(CAPACITY as usize)
+                .with_clock(Ticking(AtomicU64::new(1_000))),
+        );
+        for client in 1..CAPACITY {
+            let _ = store.decide_one(&bucket(client), 1);
+        }
+        let new = |shard| {
+            let mut buckets = (CAPACITY..).map(bucket);
+            buckets.find(|bucket| store.place(bucket).shard == shard)
+        };
+        let threads = [0, 1].map(|shard| {
+            let (store, bucket) = (store.clone(), new(shard).expect("there are others"));
+            thread::spawn(move || store.decide_one(&bucket, 1))
+        });
+        for thread in threads {
+            assert!(thread.join().expect("no panic").allowed);
+        }
+        assert_eq!(store.len(), CAPACITY as usize);
+        assert_eq!(store.capacity.held(), CAPACITY as usize);
     });
 }
 
