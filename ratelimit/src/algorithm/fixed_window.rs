@@ -27,6 +27,10 @@ impl State {
         }
     }
 
+    pub(super) fn move_later(&mut self, micros: u64) {
+        self.closes_at = self.closes_at.saturating_add(micros);
+    }
+
     /// What is used of the window that is open.
     pub(super) fn used(self, now: u64) -> u64 {
         let is_open = self.closes_at > now;

@@ -109,6 +109,17 @@ impl State {
         })
     }
 
+    /// Moves the state to a time that is ahead by so many microseconds.
+    #[must_use]
+    pub(crate) fn later_by(mut self, micros: u64) -> Self {
+        match &mut self.0 {
+            Kind::TokenBucket(_, state) => state.move_later(micros),
+            Kind::SlidingWindow(_, log) => log.move_later(micros),
+            Kind::FixedWindow(_, state) => state.move_later(micros),
+        }
+        self
+    }
+
     /// Sets the quota that [`share_used`](Self::share_used) is a share of.
     #[must_use]
     pub(crate) fn with_capacity_of(mut self, quota: &Quota) -> Self {

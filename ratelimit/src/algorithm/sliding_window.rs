@@ -137,6 +137,13 @@ impl Log {
         self.set_expiry(quota);
     }
 
+    pub(super) fn move_later(&mut self, micros: u64) {
+        for entry in &mut self.entries {
+            *entry = entry.saturating_add(micros);
+        }
+        self.expires_at = self.expires_at.saturating_add(micros);
+    }
+
     /// The number of entries within the window.
     pub(super) fn used(&self, now: u64) -> u64 {
         let newest = self.entries.back().copied().unwrap_or(0);

@@ -21,6 +21,11 @@ impl State {
         self.full_at.div_ceil(TICKS_PER_MICRO)
     }
 
+    pub(super) fn move_later(&mut self, micros: u64) {
+        let ticks = micros.saturating_mul(TICKS_PER_MICRO);
+        self.full_at = self.full_at.saturating_add(ticks);
+    }
+
     /// The ticks that are missing from a full bucket.
     pub(super) fn missing(self, now: u64) -> u64 {
         self.full_at

@@ -205,10 +205,14 @@ impl MemoryStore {
         shard.refund(&place, bucket, cost, taken.at_micros, now)
     }
 
-    /// Has a bucket begin with this state, if it does not have less left already.
+    /// Has a bucket begin with this state, which is of the clock's time, if it does not have less left
+    /// already.
     pub(crate) fn begin(&self, bucket: &Bucket, state: State) {
         let place = self.place(bucket);
-        let (mut shard, now) = self.enter(&place);
+        let mut shard = lock(&self.shards[place.shard]);
+        let reading = self.clock.now_micros();
+        let now = shard.timeline.advance(reading);
+        let state = state.later_by(now - reading);
         shard.begin(&place, bucket, state, now);
     }
 

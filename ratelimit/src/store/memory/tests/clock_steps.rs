@@ -209,6 +209,29 @@ fn what_was_taken_before_a_step_is_given_back_after_it() {
     }
 }
 
+/// The state that a bucket begins with is of the clock's time, and not of the bucket's.
+#[test]
+fn a_bucket_that_begins_after_a_step_begins_with_what_was_used() {
+    for back in [0, SECOND, HOUR] {
+        for policy in &SIXTY {
+            let (store, clock) = setup();
+            // One shard, so that the bucket's time is ahead of the clock before it begins.
+            let store = store.with_capacity(10);
+            assert!(store.decide_one(&bucket(policy, 1), 1).allowed);
+            clock.set(Duration::from_micros(START - back));
+            let new = bucket(policy, 2);
+            let full_at = clock.now_micros() + 60 * SECOND;
+            let state = State::remembered(policy.algorithm(), &new.quota(), 0, full_at);
+            store.begin(&new, state);
+            let rejected = store.decide_one(&new, 60);
+            assert!(!rejected.allowed, "{policy:?}, {back}: it begins full");
+            let wait = rejected.retry_after.expect("it fits");
+            assert_eq!(wait, Duration::from_secs(60), "{policy:?}, {back}");
+            assert_eq!(rejected.remaining, 0);
+        }
+    }
+}
+
 #[test]
 fn what_expires_in_a_stepped_time_is_swept() {
     let (store, clock) = setup();
