@@ -138,6 +138,33 @@ fn a_denied_request_and_a_look_change_nothing() {
     }
 }
 
+#[test]
+fn a_peek_says_what_a_check_would_and_what_is_left_without_it() {
+    for algorithm in ALGORITHMS {
+        for (seed, quota) in (1..).zip(quotas(algorithm)) {
+            let mut random = Random(seed);
+            let mut state = State::new(algorithm);
+            let mut now = START;
+            let mut allowed = 0;
+            for _ in 0..1_000 {
+                now += step(&mut random, &quota);
+                let cost = cost(&mut random, algorithm.capacity(&quota));
+                let peeked = state.peek(&quota, cost, now);
+                let left = state.clone().check(&quota, 0, now);
+                let checked = state.check(&quota, cost, now);
+                let expected = Decision {
+                    allowed: checked.allowed,
+                    retry_after: checked.retry_after,
+                    ..left
+                };
+                assert_eq!(peeked, expected, "{algorithm:?} {quota:?}");
+                allowed += usize::from(peeked.allowed);
+            }
+            assert!((50..950).contains(&allowed), "{quota:?}: {allowed}");
+        }
+    }
+}
+
 /// Sliding window against the definition: look at every admission there ever was.
 #[test]
 fn no_window_of_any_position_holds_more_than_the_limit() {
