@@ -11,8 +11,20 @@ use ratelimit_tests::{ALGORITHMS, Random, RedisServer, bucket, policy};
 const CLIENTS: u32 = 32;
 const ROUNDS: usize = 750;
 
-/// A bucket, its state as it should be, and what it was last admitted with.
-type Client = (Bucket, State, Option<(u32, Decision)>);
+/// A bucket, and how it should be in each store. In Redis its time steps back when the clock does, and
+/// in memory it does not.
+struct Client {
+    bucket: Bucket,
+    redis: Model,
+    memory: Model,
+    memory_time: u64,
+}
+
+/// A state as it should be, and what was last allowed.
+struct Model {
+    state: State,
+    taken: Option<(u32, Decision)>,
+}
 
 /// What is done to a bucket.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +42,37 @@ impl Act {
             Self::Refund(cost, taken) => store.refund(bucket, cost, &taken).await,
         }
         .expect("the store answers")
+    }
+}
+
+impl Model {
+    fn new(algorithm: Algorithm) -> Self {
+        Self {
+            state: State::new(algorithm),
+            taken: None,
+        }
+    }
+
+    /// This act, or a refund of what was last allowed here instead, if anything was.
+    fn refund_or(&self, act: Act, refunds: bool) -> Act {
+        match self.taken {
+            Some((cost, taken)) if refunds => Act::Refund(cost, taken),
+            _ => act,
+        }
+    }
+
+    fn decide(&mut self, act: Act, quota: &Quota, now: u64) -> Decision {
+        match act {
+            Act::Check(cost) => {
+                let decision = self.state.check(quota, cost, now);
+                if decision.allowed {
+                    self.taken = Some((cost, decision));
+                }
+                decision
+            }
+            Act::Charge(cost) => self.state.charge(quota, cost, now),
+            Act::Refund(cost, taken) => self.state.refund(quota, cost, taken.at_micros, now),
+        }
     }
 }
 
@@ -79,41 +122,57 @@ async fn compare(algorithm: Algorithm, quota: Quota, seed: u64) -> (usize, usize
         .expect("a redis-server");
     let policy = policy("differential", algorithm, quota);
     let mut clients: Vec<Client> = (0..CLIENTS)
-        .map(|n| (bucket(policy, n), State::new(algorithm), None))
+        .map(|n| Client {
+            bucket: bucket(policy, n),
+            redis: Model::new(algorithm),
+            memory: Model::new(algorithm),
+            memory_time: 0,
+        })
         .collect();
 
     let mut random = Random::new(seed);
     let (mut now, mut decisions, mut denials) = (1_764_000_000_000_000, 0, 0);
+    let mut has_stepped_back = false;
     for round in 0..ROUNDS {
+        let before = now;
         now = step(&mut random, &quota, now);
+        has_stepped_back |= now < before;
         clock.set(Duration::from_micros(now));
-        let acts: Vec<Act> = clients
+        let acts: Vec<(Act, bool)> = clients
             .iter()
-            .map(|(_, _, taken)| act(&mut random, &quota, algorithm, *taken))
+            .map(|_| act(&mut random, &quota, algorithm))
             .collect();
         let answers: Vec<_> = clients
             .iter()
             .zip(&acts)
-            .map(|((bucket, ..), act)| {
-                let (redis, bucket, act) = (redis.clone(), *bucket, *act);
-                tokio::spawn(async move { act.on(&redis, &bucket).await })
+            .map(|(client, &(act, refunds))| {
+                let act = client.redis.refund_or(act, refunds);
+                let (redis, bucket) = (redis.clone(), client.bucket);
+                tokio::spawn(async move { (act, act.on(&redis, &bucket).await) })
             })
             .collect();
-        for (((bucket, state, taken), act), answer) in clients.iter_mut().zip(acts).zip(answers) {
-            let expected = match act {
-                Act::Check(cost) => state.check(&quota, cost, now),
-                Act::Charge(cost) => state.charge(&quota, cost, now),
-                Act::Refund(cost, taken) => state.refund(&quota, cost, taken.at_micros, now),
-            };
+        for ((client, (act, refunds)), answer) in clients.iter_mut().zip(acts).zip(answers) {
+            let bucket = client.bucket;
             let at = format!("{algorithm:?} {quota:?} seed {seed} round {round} {act:?} {bucket}");
-            assert_eq!(act.on(&memory, bucket).await, expected, "memory: {at}");
-            assert_eq!(answer.await.expect("no panic"), expected, "Redis: {at}");
-            if let Act::Check(cost) = act {
+
+            let act = client.memory.refund_or(act, refunds);
+            let decision = act.on(&memory, &bucket).await;
+            let time = if has_stepped_back {
+                decision.at_micros
+            } else {
+                now
+            };
+            let expected = client.memory.decide(act, &quota, time);
+            assert_eq!(decision, expected, "memory: {at}");
+            assert!(time >= client.memory_time, "memory: {at}");
+            client.memory_time = time;
+
+            let (act, decision) = answer.await.expect("no panic");
+            let expected = client.redis.decide(act, &quota, now);
+            assert_eq!(decision, expected, "Redis: {at}");
+            if let Act::Check(_) = act {
                 decisions += 1;
                 denials += usize::from(!expected.allowed);
-                if expected.allowed {
-                    *taken = Some((cost, expected));
-                }
             }
         }
     }
@@ -206,17 +265,13 @@ fn step(random: &mut Random, quota: &Quota, now: u64) -> u64 {
     }
 }
 
-fn act(
-    random: &mut Random,
-    quota: &Quota,
-    algorithm: Algorithm,
-    taken: Option<(u32, Decision)>,
-) -> Act {
+/// What is done next, and whether a refund is made instead if it can be.
+fn act(random: &mut Random, quota: &Quota, algorithm: Algorithm) -> (Act, bool) {
     let cost = cost(random, algorithm.capacity(quota));
-    match (random.below(20), taken) {
-        (0, _) => Act::Charge(cost),
-        (1, Some((cost, taken))) => Act::Refund(cost, taken),
-        _ => Act::Check(cost),
+    match random.below(20) {
+        0 => (Act::Charge(cost), false),
+        1 => (Act::Check(cost), true),
+        _ => (Act::Check(cost), false),
     }
 }
 
