@@ -30,12 +30,6 @@ impl Budget {
         }
     }
 
-    /// Returns the instant at which the budget ends.
-    #[cfg(feature = "redis")]
-    pub(crate) fn deadline(self) -> Instant {
-        self.deadline
-    }
-
     /// Returns whether nothing of the budget is left.
     #[cfg(any(feature = "redis", test))]
     pub(crate) fn is_spent(self) -> bool {

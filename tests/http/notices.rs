@@ -7,7 +7,10 @@ use std::{
 };
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{ManualClock, MemoryStore, RateLimiter, StaticTiers, rate_limit};
+use ratelimit::{
+    ApiKey, KnownKey, ManualClock, MemoryStore, RateLimiter, ResolveError, StaticTiers,
+    TierResolver, rate_limit,
+};
 use ratelimit_tests::{App, RedisServer};
 use tracing::subscriber::DefaultGuard;
 
@@ -155,6 +158,37 @@ async fn a_complete_set_up_says_nothing() {
         assert_eq!(request.send().await.expect("an answer").status(), 200);
     }
     assert_eq!(log.lines(), Vec::<String>::new());
+}
+
+/// Fails for keys that end in an odd digit.
+struct FailsForOddKeys;
+
+impl TierResolver for FailsForOddKeys {
+    async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+        match key.as_bytes() {
+            [.., digit] if digit % 2 == 1 => Err(ResolveError::new("the digit is odd")),
+            _ => Ok(None),
+        }
+    }
+}
+
+#[tokio::test]
+async fn look_ups_of_which_some_fail_are_one_line() {
+    let (log, _guard) = Log::begin();
+    let limiter = RateLimiter::builder().tier_resolver(FailsForOddKeys);
+    let app = App::start(router(limiter.build().expect("nothing is wrong with it"))).await;
+    for n in 0..50 {
+        let request = app.get("/").header("x-api-key", format!("k-{n}"));
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+    }
+    let [line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(
+        line.contains("WARN") && line.contains("the digit is odd"),
+        "{line}"
+    );
+    assert!(!line.contains("k-"), "{line}");
 }
 
 #[tokio::test]

@@ -1,21 +1,41 @@
-//! One bounded cache before a resolver: known keys, unknown keys, and keys it could not tell of.
+//! A bounded cache before a [`TierResolver`]: known keys, unknown keys, and look-ups that failed.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
-
-use quick_cache::sync::Cache;
-
-use super::{ApiKey, ClientId, KnownKey, ResolveError, TierResolver, resolver::KnownCaller};
-use crate::{
-    clock::{Clock, micros},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, PoisonError},
+    time::Duration,
 };
 
-/// How long an answer is gone by, and how many are kept.
+use futures_util::{
+    FutureExt,
+    future::{Shared, WeakShared},
+};
+use quick_cache::sync::Cache;
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    ApiKey, ClientId, KnownKey, ResolveError, TierResolver, failure_log::FailureLog,
+    resolver::KnownCaller,
+};
+use crate::{
+    clock::{Clock, micros},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// How long answers are used and waited for, and how many are kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CacheSettings {
     pub(crate) known_for: Duration,
     pub(crate) unknown_for: Duration,
     pub(crate) capacity: usize,
+    /// A look-up that takes longer has failed.
+    pub(crate) timeout: Duration,
 }
 
 impl Default for CacheSettings {
@@ -24,35 +44,45 @@ impl Default for CacheSettings {
             known_for: Duration::from_secs(30),
             unknown_for: Duration::from_secs(5),
             capacity: 50_000,
+            timeout: Duration::from_secs(1),
         }
     }
 }
 
-/// A resolver that fails is asked again after this, for each key.
+/// After a failure a key is looked up again when this time has passed.
 const FAILED_FOR: Duration = Duration::from_secs(1);
 
-/// A resolver that takes longer has failed: no request waits longer for its tier.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A timeout that is longer is cut to this: an instant must be able to hold its end.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-type Answer = Result<Option<KnownKey>, ResolveError>;
+/// The resolver's answer; an error is shared by all that waited for it.
+type Outcome = Result<Option<KnownKey>, Arc<ResolveError>>;
 
-/// [`TierResolver`] as an object; the box for its future is made only where the cache has no answer.
+type Resolving = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// A [`TierResolver`] as an object.
 trait DynResolver: Send + Sync {
-    fn resolve<'a>(&'a self, key: ApiKey<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+    fn look_up(self: Arc<Self>, key: Vec<u8>) -> Resolving;
 }
 
 impl<R: TierResolver> DynResolver for R {
-    fn resolve<'a>(&'a self, key: ApiKey<'a>) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
-        Box::pin(TierResolver::resolve(self, key))
+    /// A panic is an error of this look-up: the requests that wait for it go on without an answer.
+    fn look_up(self: Arc<Self>, key: Vec<u8>) -> Resolving {
+        Box::pin(async move {
+            let answer = async { self.resolve(ApiKey::from_checked(&key)).await };
+            let answer = AssertUnwindSafe(answer).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|_| Err(ResolveError::new("the resolver panicked")));
+            answer.map_err(Arc::new)
+        })
     }
 }
 
 pub(crate) struct TierCache {
-    resolver: Box<dyn DynResolver>,
+    resolver: Arc<dyn DynResolver>,
     entries: Cache<Vec<u8>, Arc<Entry>>,
     settings: CacheSettings,
     clock: Arc<dyn Clock>,
-    failing: AtomicBool,
+    failures: FailureLog,
     look_ups: Arc<LookUps>,
 }
 
@@ -77,10 +107,85 @@ impl LookUps {
     }
 }
 
-struct Entry {
-    known: Option<KnownCaller>,
-    fresh_until: AtomicU64,
-    refreshing: AtomicBool,
+/// The caller with an API key, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resolved {
+    /// `None` also if the key is not known because its look-up failed.
+    pub(crate) caller: Option<KnownCaller>,
+    /// This request waited for a look-up in vain: there was no answer in time, or the store that has
+    /// the tiers is unavailable.
+    pub(crate) is_unavailable: bool,
+}
+
+impl From<Option<KnownCaller>> for Resolved {
+    fn from(caller: Option<KnownCaller>) -> Self {
+        Self {
+            caller,
+            is_unavailable: false,
+        }
+    }
+}
+
+/// One key. An answer is written to the entry that its look-up was begun for and to no other: what is
+/// answered after [`TierCache::forget`] to a question from before is not cached.
+#[derive(Default)]
+struct Entry(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// `None` before the first look-up has ended.
+    answer: Option<Answer>,
+    look_up: Option<LookUp>,
+    /// How many look-ups were begun, which tells them from each other.
+    begun: u64,
+}
+
+struct Answer {
+    caller: Option<KnownCaller>,
+    /// In the time of the limiter's clock.
+    fresh_until: u64,
+}
+
+/// A look-up whose end is not recorded yet. It lives as long as a request waits for it: a future that
+/// is kept but not polled might hold, for example, a connection that others need.
+struct LookUp {
+    id: u64,
+    outcome: WeakShared<Resolving>,
+    deadline: Instant,
+}
+
+/// A look-up as a request waits for it. Each of those that wait can drive it to its end.
+struct InFlight {
+    id: u64,
+    outcome: Shared<Resolving>,
+    deadline: Instant,
+}
+
+impl LookUp {
+    fn upgrade(&self) -> Option<InFlight> {
+        Some(InFlight {
+            id: self.id,
+            outcome: self.outcome.upgrade()?,
+            deadline: self.deadline,
+        })
+    }
+}
+
+/// What a request does about its key.
+enum Step {
+    Use(Option<KnownCaller>),
+    Wait(InFlight),
+}
+
+impl Entry {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the last answer, however old it is.
+    fn last(&self) -> Option<KnownCaller> {
+        self.lock().answer.as_ref()?.caller.clone()
+    }
 }
 
 impl TierCache {
@@ -90,44 +195,34 @@ impl TierCache {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            resolver: Box::new(resolver),
+            resolver: Arc::new(resolver),
             entries: Cache::new(settings.capacity),
             settings,
             clock,
-            failing: AtomicBool::new(false),
+            failures: FailureLog::default(),
             look_ups: Arc::default(),
         }
     }
 
-    /// Who has this key, if anybody has.
-    pub(crate) async fn get(&self, key: ApiKey<'_>) -> Option<KnownCaller> {
-        // The first to miss a key gets the guard and asks; everybody else waits for what it puts
-        // in, or takes its place should it go away.
-        match self.entries.get_value_or_guard_async(key.as_bytes()).await {
-            Ok(entry) => {
-                let is_stale =
-                    || entry.fresh_until.load(Ordering::Relaxed) <= self.clock.now_micros();
-                // Looked at again: another may have asked meanwhile.
-                if is_stale()
-                    && let Some(_refresh) = Refresh::begin(&entry)
-                    && is_stale()
-                {
-                    return self.renew(key, &entry).await;
-                }
+    /// Returns the caller with this key. Looks the key up if there is no answer yet, or if the answer
+    /// is out of date and no other request is looking it up.
+    pub(crate) async fn get(&self, key: ApiKey<'_>) -> Resolved {
+        let Ok(entry) = self
+            .entries
+            .get_or_insert_with(key.as_bytes(), || Ok::<_, Infallible>(Arc::default()));
+        match self.step(key, &entry) {
+            Step::Use(caller) => {
                 self.look_ups.from_cache.fetch_add(1, Ordering::Relaxed);
-                entry.known.clone()
+                caller.into()
             }
-            Err(guard) => {
-                let entry = match self.ask(key).await {
-                    Some(answer) => self.entry(key, answer),
-                    None => self.entry_until_asked_again(),
-                };
-                let known = entry.known.clone();
-                // An error here says that the place was taken meanwhile: the answer is used once.
-                let _ = guard.insert(entry);
-                known
-            }
+            Step::Wait(look_up) => self.wait(key, &entry, look_up).await,
         }
+    }
+
+    /// Returns the caller with this key if that is cached, however old the answer is.
+    #[cfg(feature = "redis")]
+    pub(crate) fn cached(&self, key: ApiKey<'_>) -> Option<KnownCaller> {
+        self.entries.get(key.as_bytes())?.last()
     }
 
     #[cfg(feature = "metrics")]
@@ -135,99 +230,114 @@ impl TierCache {
         self.look_ups.clone()
     }
 
-    /// Asks anew about a key the next time.
+    /// Discards what is cached of a key. A look-up that is in flight answers the requests that wait
+    /// for it already, and no later ones.
     #[cfg(feature = "redis")]
     pub(crate) fn forget(&self, key: &[u8]) {
         self.entries.remove(key);
     }
 
-    /// Asks about a key whose answer is out of date. Meanwhile others go by the old one, and so do
-    /// all while the resolver fails.
-    async fn renew(&self, key: ApiKey<'_>, old: &Entry) -> Option<KnownCaller> {
-        if let Some(answer) = self.ask(key).await {
-            let entry = self.entry(key, answer);
-            let known = entry.known.clone();
-            // Who has come by the old entry shall not ask once more.
-            let fresh_until = entry.fresh_until.load(Ordering::Relaxed);
-            old.fresh_until.store(fresh_until, Ordering::Relaxed);
-            self.entries.insert(key.as_bytes().to_vec(), entry);
-            known
-        } else {
-            old.fresh_until
-                .store(self.later(FAILED_FOR), Ordering::Relaxed);
-            old.known.clone()
+    fn step(&self, key: ApiKey<'_>, entry: &Entry) -> Step {
+        // Before the lock, so that it is dropped after it: it may be the last reference to a future of
+        // the application's.
+        let in_flight;
+        let mut state = entry.lock();
+        let now = self.clock.now_micros();
+        if let Some(answer) = &state.answer
+            && now < answer.fresh_until
+        {
+            return Step::Use(answer.caller.clone());
         }
+        in_flight = state.look_up.as_ref().and_then(LookUp::upgrade);
+        if let Some(in_flight) = in_flight {
+            // The request that began it may not be polling it. Until the deadline that is no reason to
+            // wait for a request that has an old answer to use.
+            return match &state.answer {
+                Some(old) if Instant::now() < in_flight.deadline => Step::Use(old.caller.clone()),
+                _ => Step::Wait(in_flight),
+            };
+        }
+        state.begun += 1;
+        let id = state.begun;
+        let outcome = self
+            .resolver
+            .clone()
+            .look_up(key.as_bytes().to_vec())
+            .shared();
+        let deadline = Instant::now() + self.settings.timeout.min(LONGEST_TIMEOUT);
+        state.look_up = outcome.downgrade().map(|outcome| LookUp {
+            id,
+            outcome,
+            deadline,
+        });
+        Step::Wait(InFlight {
+            id,
+            outcome,
+            deadline,
+        })
     }
 
-    /// The resolver's answer, or `None` where it had none. It is logged when that begins and when
-    /// it ends, not once a request.
-    async fn ask(&self, key: ApiKey<'_>) -> Option<Option<KnownKey>> {
-        let answer = tokio::time::timeout(PATIENCE, self.resolver.resolve(key))
-            .await
-            .unwrap_or_else(|_| Err(ResolveError::new("no answer within a second")));
-        match answer {
-            Ok(answer) => {
-                self.look_ups.by_resolver.fetch_add(1, Ordering::Relaxed);
-                if self.failing.swap(false, Ordering::Relaxed) {
-                    tracing::info!("API keys can be looked up again");
-                }
-                Some(answer)
-            }
-            Err(error) => {
-                self.look_ups.failed.fetch_add(1, Ordering::Relaxed);
-                if !error.is_said() && !self.failing.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(
-                        "{error}; until they can be, keys keep the tier they had, and new ones are anonymous"
-                    );
-                }
-                None
-            }
-        }
-    }
-
-    fn entry(&self, key: ApiKey<'_>, answer: Option<KnownKey>) -> Arc<Entry> {
-        let fresh_for = match answer {
-            Some(_) => self.settings.known_for,
-            None => self.settings.unknown_for,
-        };
-        Arc::new(Entry {
-            known: answer.map(|known| KnownCaller {
+    /// Waits for a look-up until its deadline, with a timer of this request's own: that of another may
+    /// belong to a runtime that does not run.
+    async fn wait(&self, key: ApiKey<'_>, entry: &Entry, look_up: InFlight) -> Resolved {
+        let outcome = timeout_at(look_up.deadline, look_up.outcome).await;
+        let is_late = outcome.is_err();
+        let outcome = outcome.unwrap_or_else(|_| {
+            let timeout = self.settings.timeout;
+            let error = ResolveError::new(format!("no answer within {timeout:?}"));
+            Err(Arc::new(error))
+        });
+        let outcome = outcome.map(|known| {
+            known.map(|known| KnownCaller {
                 client: ClientId::api_key(key.as_bytes()),
                 key: known,
-            }),
-            fresh_until: AtomicU64::new(self.later(fresh_for)),
-            refreshing: AtomicBool::new(false),
-        })
+            })
+        });
+        let is_recorded = self.record(entry, look_up.id, outcome.as_ref().ok());
+        let count = match &outcome {
+            _ if !is_recorded => &self.look_ups.from_cache,
+            Ok(_) => {
+                self.failures.succeeded(self.clock.now_micros());
+                &self.look_ups.by_resolver
+            }
+            Err(error) => {
+                if !error.is_unavailable() {
+                    self.failures.failed(error, self.clock.now_micros());
+                }
+                &self.look_ups.failed
+            }
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Ok(caller) => caller.into(),
+            Err(error) => Resolved {
+                caller: entry.last(),
+                is_unavailable: is_late || error.is_unavailable(),
+            },
+        }
     }
 
-    fn entry_until_asked_again(&self) -> Arc<Entry> {
-        Arc::new(Entry {
-            known: None,
-            fresh_until: AtomicU64::new(self.later(FAILED_FOR)),
-            refreshing: AtomicBool::new(false),
-        })
-    }
-
-    fn later(&self, by: Duration) -> u64 {
-        self.clock.now_micros().saturating_add(micros(by))
-    }
-}
-
-/// The right to ask about a key that has an answer: one holds it at a time, and gives it back also
-/// when its request is cancelled.
-struct Refresh<'a>(&'a Entry);
-
-impl<'a> Refresh<'a> {
-    fn begin(entry: &'a Entry) -> Option<Self> {
-        let was_refreshing = entry.refreshing.swap(true, Ordering::Acquire);
-        // Made by whoever got it only: another's end would give it back.
-        (!was_refreshing).then(|| Self(entry))
-    }
-}
-
-impl Drop for Refresh<'_> {
-    fn drop(&mut self) {
-        self.0.refreshing.store(false, Ordering::Release);
+    /// Records the answer of a look-up, or that it failed. Returns false if that was recorded before.
+    fn record(&self, entry: &Entry, id: u64, answer: Option<&Option<KnownCaller>>) -> bool {
+        let mut state = entry.lock();
+        if state.look_up.take_if(|look_up| look_up.id == id).is_none() {
+            return false;
+        }
+        let (caller, fresh_for) = match answer {
+            Some(Some(caller)) => (Some(caller.clone()), self.settings.known_for),
+            Some(None) => (None, self.settings.unknown_for),
+            // While look-ups fail the last answer is used.
+            None => {
+                let last = state.answer.take();
+                (last.and_then(|answer| answer.caller), FAILED_FOR)
+            }
+        };
+        let now = self.clock.now_micros();
+        state.answer = Some(Answer {
+            caller,
+            fresh_until: now.saturating_add(micros(fresh_for)),
+        });
+        true
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod api_key;
 mod cache;
+mod failure_log;
 mod id;
 mod identity;
 mod ip;
@@ -20,7 +21,7 @@ pub use self::{
     resolver::{KnownKey, ResolveError, StaticTiers, TierResolver},
 };
 pub(crate) use self::{
-    cache::{CacheSettings, TierCache},
+    cache::{CacheSettings, Resolved, TierCache},
     ip::TrustedProxies,
     resolver::KnownCaller,
 };

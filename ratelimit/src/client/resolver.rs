@@ -73,7 +73,7 @@ impl KnownKey {
 #[derive(Debug)]
 pub struct ResolveError {
     reason: Box<dyn Error + Send + Sync>,
-    is_said: bool,
+    is_unavailable: bool,
 }
 
 impl ResolveError {
@@ -81,21 +81,21 @@ impl ResolveError {
     pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             reason: reason.into(),
-            is_said: false,
+            is_unavailable: false,
         }
     }
 
-    /// For what the log has already: that the store is out.
+    /// The store that has the tiers is unavailable, which its circuit breaker logs.
     #[cfg(feature = "redis")]
-    pub(crate) fn said_already(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn unavailable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            is_said: true,
+            is_unavailable: true,
             ..Self::new(reason)
         }
     }
 
-    pub(super) fn is_said(&self) -> bool {
-        self.is_said
+    pub(super) fn is_unavailable(&self) -> bool {
+        self.is_unavailable
     }
 }
 

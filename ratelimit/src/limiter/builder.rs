@@ -48,6 +48,11 @@ enum TierSetting {
     Resolver(MakeCache),
 }
 
+/// The store's own timeout of a look-up, which its circuit breaker must see, ends this much before that
+/// of the request that waits for it.
+#[cfg(feature = "redis")]
+const GRACE: Duration = Duration::from_millis(10);
+
 /// Puts a cache before a resolver, once its settings are known.
 type MakeCache = Box<dyn FnOnce(CacheSettings, Arc<dyn Clock>) -> TierCache + Send>;
 
@@ -254,6 +259,11 @@ impl Builder {
             (TierSetting::Resolver(make), _) => Tiers::Resolver(make(settings, clock.clone())),
             #[cfg(feature = "redis")]
             (TierSetting::FromStore, AnyStore::Redis(redis)) => {
+                let timeout = store.timeout().saturating_add(GRACE);
+                let settings = CacheSettings {
+                    timeout,
+                    ..settings
+                };
                 Tiers::InStore(TierCache::new(redis.tiers(), settings, clock.clone()))
             }
             (TierSetting::FromStore, _) => Tiers::Nobody,

@@ -1,20 +1,16 @@
 //! From a request to the account that it is charged to.
 
-#[cfg(feature = "redis")]
-use std::time::Duration;
 use std::{fmt, net::IpAddr};
 
 use http::request::Parts;
-#[cfg(feature = "redis")]
-use tokio::time::timeout_at;
+use smallvec::SmallVec;
 
 use super::{
     RateLimiter, Tiers,
-    account::{Account, Exemption},
+    account::{Account, Accounts, Exemption},
 };
 use crate::{
-    budget::Budget,
-    client::{ApiKey, ClientId, Identified, KnownCaller},
+    client::{ApiKey, ClientId, Identified, KnownCaller, Resolved},
     policy::{Key, Policy},
 };
 
@@ -67,9 +63,15 @@ impl fmt::Debug for Caller<'_> {
     }
 }
 
-/// By so much a look-up's own timeout, which the breaker sees, comes before that of the whole check.
-#[cfg(feature = "redis")]
-const GRACE: Duration = Duration::from_millis(10);
+/// The API keys of one request whose tiers were looked up: one for each header that its policies name.
+#[derive(Default)]
+struct LookedUp<'a>(SmallVec<[(ApiKey<'a>, Resolved); 1]>);
+
+impl LookedUp<'_> {
+    fn is_unavailable(&self) -> bool {
+        self.0.iter().any(|(_, resolved)| resolved.is_unavailable)
+    }
+}
 
 /// What is known of a caller under one policy.
 struct Known<'a> {
@@ -91,32 +93,69 @@ impl RateLimiter {
         Some(self.account(policy, caller, by_key.as_ref()))
     }
 
-    /// The same, where it can be waited for. What a resolver needs is not the store's time, so the
-    /// deadline is put off by it.
-    pub(super) async fn account_in_time(
+    /// Returns the accounts of a request under its policies, and whether it has waited in vain for a
+    /// look-up of its tier in the store. Each API key is looked up once.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no policy.
+    pub(super) async fn accounts(
+        &self,
+        policies: &[&'static Policy],
+        caller: &Caller<'_>,
+    ) -> (Accounts, bool) {
+        let mut policies = policies.iter().copied();
+        let mut looked_up = LookedUp::default();
+        let first = super::first(&mut policies);
+        let mut accounts = Accounts::of(self.account_of(first, caller, &mut looked_up).await);
+        for policy in policies {
+            accounts.add(self.account_of(policy, caller, &mut looked_up).await);
+        }
+        (accounts, looked_up.is_unavailable())
+    }
+
+    async fn account_of<'a>(
         &self,
         policy: &'static Policy,
-        caller: &Caller<'_>,
-        deadline: &mut Budget,
+        caller: &Caller<'a>,
+        looked_up: &mut LookedUp<'a>,
     ) -> Account {
         if let Some(exempt) = self.exempt(policy, caller) {
             return exempt;
         }
-        let by_key = match (self.by_api_key(policy, caller), &self.0.tiers) {
-            (Ok(known), _) => known,
-            #[cfg(feature = "redis")]
-            (Err(key), Tiers::InStore(cache)) => {
-                let known = timeout_at(deadline.deadline() + GRACE, cache.get(key)).await;
-                known.ok().flatten()
-            }
-            (Err(key), Tiers::Resolver(cache)) => {
-                let known = cache.get(key).await;
-                *deadline = self.deadline();
-                known
-            }
-            (Err(_), _) => None,
+        let by_key = match self.by_api_key(policy, caller) {
+            Ok(known) => known,
+            Err(key) => self.look_up(key, looked_up).await,
         };
         self.account(policy, caller, by_key.as_ref())
+    }
+
+    /// Returns the caller with this API key. What waits for an answer has a budget of time of its own:
+    /// that of the check begins afterwards.
+    async fn look_up<'a>(
+        &self,
+        key: ApiKey<'a>,
+        looked_up: &mut LookedUp<'a>,
+    ) -> Option<KnownCaller> {
+        if let Some((_, resolved)) = looked_up.0.iter().find(|(other, _)| *other == key) {
+            return resolved.caller.clone();
+        }
+        let resolved = match &self.0.tiers {
+            // This request does not wait for the store again.
+            #[cfg(feature = "redis")]
+            Tiers::InStore(cache) if looked_up.is_unavailable() => cache.cached(key).into(),
+            #[cfg(feature = "redis")]
+            Tiers::InStore(cache) => cache.get(key).await,
+            Tiers::Resolver(cache) => Resolved {
+                // Of the application's resolver, which says nothing about the store.
+                is_unavailable: false,
+                ..cache.get(key).await
+            },
+            Tiers::Nobody | Tiers::Static(_) => Resolved::default(),
+        };
+        let caller = resolved.caller.clone();
+        looked_up.0.push((key, resolved));
+        caller
     }
 
     /// The account of a request that is not limited, whoever sent it: nobody's tier is looked up for

@@ -35,17 +35,13 @@ impl RateLimiter {
     /// Charges all accounts that have a bucket, or none of them.
     pub(super) async fn decide(&self, accounts: &mut Accounts, deadline: Budget) -> Verdict {
         let charges = accounts.charges(|_| true);
-        if charges.is_empty() {
-            return Verdict::Admitted;
-        }
-        let known = self.0.known.as_ref();
         let now = self.0.clock.now_micros();
-        if let Some(denial) = known.and_then(|known| known.denial(&charges, now)) {
-            return accounts.note(|_| true, denial, false);
+        if let Some(verdict) = self.decide_unasked(accounts, &charges, now) {
+            return verdict;
         }
         match self.0.store.check_all(&charges, deadline).await {
             Ok(decisions) => {
-                if let Some(known) = known {
+                if let Some(known) = &self.0.known {
                     known.note(&charges, &decisions, now);
                 }
                 accounts.note(|_| true, decisions, false)
@@ -55,6 +51,29 @@ impl RateLimiter {
                 self.decide_without_store(accounts)
             }
         }
+    }
+
+    /// Decides as during an outage. Nothing is sent to the store, which has just kept this request
+    /// waiting for as long as a request may wait for it.
+    pub(super) fn decide_in_outage(&self, accounts: &mut Accounts) -> Verdict {
+        let charges = accounts.charges(|_| true);
+        let now = self.0.clock.now_micros();
+        self.decide_unasked(accounts, &charges, now)
+            .unwrap_or_else(|| self.decide_without_store(accounts))
+    }
+
+    /// The verdict if it does not depend on the store: nothing is charged, or the rejection is cached.
+    fn decide_unasked(
+        &self,
+        accounts: &mut Accounts,
+        charges: &[Charge],
+        now: u64,
+    ) -> Option<Verdict> {
+        if charges.is_empty() {
+            return Some(Verdict::Admitted);
+        }
+        let denial = self.0.known.as_ref()?.denial(charges, now)?;
+        Some(accounts.note(|_| true, denial, false))
     }
 
     fn decide_without_store(&self, accounts: &mut Accounts) -> Verdict {

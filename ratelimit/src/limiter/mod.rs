@@ -223,14 +223,12 @@ impl RateLimiter {
         #[cfg(feature = "redis")]
         self.keep_in_touch();
         let began = std::time::Instant::now();
-        let mut deadline = self.deadline();
-        let mut policies = policies.iter().copied();
-        let first = first(&mut policies);
-        let mut accounts = Accounts::of(self.account_in_time(first, &caller, &mut deadline).await);
-        for policy in policies {
-            accounts.add(self.account_in_time(policy, &caller, &mut deadline).await);
-        }
-        let mut verdict = self.decide(&mut accounts, deadline).await;
+        let (mut accounts, is_unavailable) = self.accounts(policies, &caller).await;
+        let mut verdict = if is_unavailable {
+            self.decide_in_outage(&mut accounts)
+        } else {
+            self.decide(&mut accounts, self.deadline()).await
+        };
         // Without the time that a request waits for its turn: that is the limit's doing.
         self.0.watch.observer.took(began);
         if verdict == Verdict::Limited {

@@ -10,7 +10,10 @@ use tokio::runtime;
 use super::*;
 use crate::{
     clock::ManualClock,
-    sync::{atomic::AtomicUsize, in_many_orders},
+    sync::{
+        atomic::{AtomicBool, AtomicUsize},
+        in_many_orders,
+    },
 };
 
 /// A resolver that takes its time, and fails from then on when it is to.
@@ -21,7 +24,7 @@ struct Slow {
 }
 
 impl TierResolver for Slow {
-    async fn resolve(&self, _: ApiKey<'_>) -> Answer {
+    async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         yield_now().await;
         if self.fails.load(Ordering::SeqCst) {
@@ -34,7 +37,7 @@ impl TierResolver for Slow {
 fn get(cache: &TierCache) -> Option<KnownCaller> {
     let value = HeaderValue::from_static("a-key");
     let key = ApiKey::from_header(&value).expect("a key");
-    block_on(cache.get(key))
+    block_on(cache.get(key)).caller
 }
 
 #[test]

@@ -1,10 +1,10 @@
-use std::sync::atomic::AtomicUsize;
+use std::task::{Context, Waker};
 
 use http::HeaderValue;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::clock::ManualClock;
+use crate::{clock::ManualClock, sync::atomic::AtomicUsize};
 
 /// A resolver that counts, and answers when it is let.
 #[derive(Clone)]
@@ -15,7 +15,7 @@ struct Slow {
 }
 
 impl TierResolver for Slow {
-    async fn resolve(&self, _: ApiKey<'_>) -> Answer {
+    async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.permits.acquire().await.expect("never closed").forget();
         let answer = *self.answer.lock().expect("not poisoned");
@@ -68,7 +68,7 @@ impl Setup {
 async fn tier(cache: &TierCache) -> Option<String> {
     let value = HeaderValue::from_static("a-key");
     let key = ApiKey::from_header(&value).expect("a key");
-    let known = cache.get(key).await?;
+    let known = cache.get(key).await.caller?;
     known.key.tier().map(str::to_owned)
 }
 
@@ -102,6 +102,7 @@ async fn who_asks_may_go_away() {
         tokio::task::yield_now().await;
     }
     first.abort();
+    assert!(first.await.is_err(), "it has gone away");
     setup.will_answer(Ok(Some("pro")));
     assert_eq!(setup.tier().await.as_deref(), Some("pro"));
     assert_eq!(setup.asked(), 2);
@@ -191,4 +192,109 @@ async fn it_is_bounded() {
             .await;
     }
     assert!(setup.cache.entries.len() <= CacheSettings::default().capacity);
+}
+
+/// Polls a future once, and leaves it there: as a `select!` does with a future that it runs the body
+/// of another branch beside.
+fn poll_once<T>(future: &mut Pin<Box<dyn Future<Output = T> + '_>>) {
+    let polled = future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "the resolver has not answered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_does_not_depend_on_a_look_up_that_another_began_and_does_not_poll() {
+    let setup = setup(Ok(Some("pro")));
+    let mut stuck: Pin<Box<dyn Future<Output = _>>> = Box::pin(setup.tier());
+    poll_once(&mut stuck);
+    let second = tokio::time::timeout(Duration::from_secs(10), setup.tier());
+    assert_eq!(second.await, Ok(None), "no answer within its time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_finishes_a_look_up_that_another_began() {
+    let setup = setup(Ok(Some("pro")));
+    let mut stuck: Pin<Box<dyn Future<Output = _>>> = Box::pin(setup.tier());
+    poll_once(&mut stuck);
+    setup.will_answer(Ok(Some("pro")));
+    let second = tokio::time::timeout(Duration::from_millis(1), setup.tier());
+    assert_eq!(second.await, Ok(Some("pro".to_owned())));
+    assert_eq!(stuck.await.as_deref(), Some("pro"));
+    assert_eq!(setup.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_answer_is_not_used_for_longer_because_its_renewal_is_not_polled() {
+    let setup = setup(Ok(Some("pro")));
+    setup.will_answer(Ok(Some("pro")));
+    assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+    setup.clock.advance(Duration::from_secs(30));
+    let mut stuck: Pin<Box<dyn Future<Output = _>>> = Box::pin(setup.tier());
+    poll_once(&mut stuck);
+    assert_eq!(setup.tier().await.as_deref(), Some("pro"), "meanwhile");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    setup.will_answer(Ok(None));
+    assert_eq!(setup.tier().await, None, "the key was revoked");
+}
+
+#[tokio::test]
+async fn a_tier_that_was_set_is_not_undone_by_a_look_up_in_flight() {
+    for is_renewal in [false, true] {
+        let setup = setup(Ok(Some("free")));
+        if is_renewal {
+            setup.will_answer(Ok(Some("free")));
+            assert_eq!(setup.tier().await.as_deref(), Some("free"));
+            setup.clock.advance(Duration::from_secs(30));
+        }
+        let asked_before = setup.asked();
+        let mut before: Pin<Box<dyn Future<Output = _>>> = Box::pin(setup.tier());
+        poll_once(&mut before);
+        assert_eq!(setup.asked(), asked_before + 1);
+        // Here the tier is written to where the resolver reads it.
+        setup.cache.forget(b"a-key");
+        let mut after: Pin<Box<dyn Future<Output = _>>> = Box::pin(setup.tier());
+        poll_once(&mut after);
+        assert_eq!(
+            setup.asked(),
+            asked_before + 2,
+            "the look-up before is too old"
+        );
+        // The first permit is for the first look-up, which is not polled until the second is done.
+        setup.will_answer(Ok(Some("pro")));
+        setup.will_answer(Ok(Some("pro")));
+        assert_eq!(after.await.as_deref(), Some("pro"));
+        *setup.resolver.answer.lock().expect("not poisoned") = Ok(Some("free"));
+        assert_eq!(before.await.as_deref(), Some("free"), "as the tier was");
+        assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+        assert_eq!(setup.asked(), asked_before + 2);
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_that_panics_has_failed() {
+    struct Panics(Arc<AtomicUsize>);
+
+    impl TierResolver for Panics {
+        async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+            assert!(
+                self.0.fetch_add(1, Ordering::SeqCst) > 0,
+                "a panic of the application's"
+            );
+            Ok(Some(KnownKey::on_tier("pro")))
+        }
+    }
+
+    let clock = ManualClock::new();
+    let asked = Arc::default();
+    let cache = TierCache::new(
+        Panics(Arc::clone(&asked)),
+        CacheSettings::default(),
+        Arc::new(clock.clone()),
+    );
+    assert_eq!(tier(&cache).await, None);
+    assert_eq!(tier(&cache).await, None);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    clock.advance(FAILED_FOR);
+    assert_eq!(tier(&cache).await.as_deref(), Some("pro"));
 }

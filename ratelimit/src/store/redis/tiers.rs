@@ -73,7 +73,7 @@ impl TierResolver for RedisTiers {
             if error.is_of_one_bucket() {
                 ResolveError::new(error)
             } else {
-                ResolveError::said_already(error)
+                ResolveError::unavailable(error)
             }
         })?;
         // A tier that is no text is none that a policy declares.

@@ -1,0 +1,93 @@
+//! Tiers that are read from a Redis that is far away, or that does not answer.
+
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderName, Request, request::Parts};
+use ratelimit::{Algorithm, Caller, ManualClock, Policy, Quota, RateLimiter, RedisStore, Tier};
+use ratelimit_tests::{Lag, Proxy, RedisServer, Trouble};
+
+use crate::USUAL_TIMEOUT;
+
+static HEADERS: [HeaderName; 2] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-partner-key"),
+];
+static TIERS: [Tier; 2] = [
+    Tier::new("free", Quota::per_hour(1_000)),
+    Tier::new("pro", Quota::per_hour(5_000)),
+];
+static BY_KEY: Policy =
+    Policy::new("tier look-up", Algorithm::FixedWindow, &TIERS).with_tier_header(&HEADERS[0]);
+static ALSO_BY_KEY: Policy =
+    Policy::new("tier look-up 2", Algorithm::TokenBucket, &TIERS).with_tier_header(&HEADERS[0]);
+static BY_PARTNER: Policy =
+    Policy::new("tier look-up 3", Algorithm::FixedWindow, &TIERS).with_tier_header(&HEADERS[1]);
+
+/// A request with this key in each of the headers.
+fn request(key: &str) -> Parts {
+    let request = HEADERS.iter().fold(Request::builder(), |request, header| {
+        request.header(header, key)
+    });
+    request.body(()).expect("a request").into_parts().0
+}
+
+fn limiter(store: RedisStore) -> RateLimiter {
+    let limiter = RateLimiter::builder().store(store).build();
+    limiter.expect("nothing is wrong with it")
+}
+
+/// The round trip takes more than half of the timeout, so that two do not fit into it.
+#[tokio::test]
+async fn a_tier_is_read_from_a_distant_redis_without_an_outage() {
+    const TIMEOUT: Duration = Duration::from_millis(400);
+
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port()).await;
+    let clock = ManualClock::new();
+    let store = RedisStore::builder(proxy.url())
+        .timeout(TIMEOUT)
+        .clock(clock.clone())
+        .connect()
+        .await;
+    let limiter = limiter(store.expect("a redis-server"));
+    for key in ["k-0", "k-1", "k-2"] {
+        let set = limiter.set_tier(key, Some("pro")).await;
+        set.expect("it is answered");
+    }
+    proxy.make(Trouble::Delay(TIMEOUT * 56 / 100));
+    let look_ups = async || server.calls("hget").await;
+    for round in 0..2 {
+        for key in ["k-0", "k-1", "k-2"] {
+            let (parts, before) = (request(key), look_ups().await);
+            let policies = [&BY_KEY, &ALSO_BY_KEY];
+            let status = limiter.check_all(&policies, Caller::new(&parts)).await;
+            assert!(!status.is_degraded(), "{key}, round {round}");
+            assert_eq!(status.tier().name(), "pro");
+            assert_eq!(look_ups().await, before + 1, "one for both policies");
+        }
+        clock.advance(Duration::from_secs(30));
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_does_not_answer_is_waited_for_once_also_by_a_request_with_new_keys() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port()).await;
+    let store = RedisStore::builder(proxy.url())
+        .timeout(USUAL_TIMEOUT)
+        .connect()
+        .await;
+    let limiter = limiter(store.expect("a redis-server"));
+    proxy.make(Trouble::BlackHole);
+    let lag = Lag::measure();
+    for n in 0..20 {
+        let parts = request(&format!("k-{n}"));
+        lag.worst();
+        let begin = Instant::now();
+        let policies = [&BY_KEY, &BY_PARTNER];
+        let status = limiter.check_all(&policies, Caller::new(&parts)).await;
+        let took = begin.elapsed().saturating_sub(lag.worst());
+        assert!(took < USUAL_TIMEOUT + Duration::from_millis(50), "{took:?}");
+        assert!(status.is_allowed() && status.is_degraded());
+    }
+}
