@@ -1,9 +1,10 @@
 //! API keys and their tiers in Redis, where whatever sells them may write them:
 //! `REDIS_URL=redis://127.0.0.1:6379 cargo run --example tiers_from_redis`.
 //!
-//! The tier of the key `k-alice` is the field `tier` of the hash `api_key:k-alice`. A key without a
-//! hash is one that nobody was given, and whoever sends it is anonymous. Answers are remembered:
-//! who is put on another tier is on it within 30 seconds, and a new key works within 5.
+//! The tier of the key `k-alice` is the field `tier` of the hash `api_key:k-alice`; if the field is
+//! empty, the key is on the default tier. Without the field the key is unknown, and a caller that
+//! sends it is anonymous. Answers are cached: a new tier is in force within 30 seconds, and a new key
+//! works within 5.
 
 use std::{env, error::Error, net::SocketAddr, process::ExitCode};
 

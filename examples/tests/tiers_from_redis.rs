@@ -11,7 +11,8 @@ async fn the_tier_is_what_redis_says() {
         ("k-alice", "tier", "pro"),
         ("k-bob", "tier", "free"),
         ("k-ci", "tier", "enterprise"),
-        ("k-carol", "owner", "carol"),
+        ("k-carol", "tier", ""),
+        ("k-dave", "owner", "dave"),
     ] {
         let hash = format!("api_key:{key}");
         let added: u32 = connection.hset(hash, field, value).await.expect("HSET");
@@ -26,9 +27,9 @@ async fn the_tier_is_what_redis_says() {
         ("k-ci", "enterprise", None, None),
         // Known, but on no particular tier: the default one, with a bucket of its own.
         ("k-carol", "free", Some("5"), Some("4")),
-        // Nobody's keys share the bucket of those who send none.
+        // Unknown keys share the bucket of the callers from this address that send none.
         ("made-up", "free", Some("5"), Some("4")),
-        ("made-up-too", "free", Some("5"), Some("3")),
+        ("k-dave", "free", Some("5"), Some("3")),
     ] {
         let response = send(program.get("/search").header("x-api-key", key)).await;
         assert_eq!(figures(&response), (200, limit, left), "{key}");

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderName, Request, request::Parts};
 use ratelimit::{Algorithm, Caller, ManualClock, Policy, Quota, RateLimiter, RedisStore, Tier};
-use ratelimit_tests::{Lag, Proxy, RedisServer, Trouble};
+use ratelimit_tests::{Lag, Proxy, RedisServer, Trouble, eventually};
+use redis::AsyncCommands;
 
 use crate::USUAL_TIMEOUT;
 
@@ -90,4 +91,74 @@ async fn a_redis_that_does_not_answer_is_waited_for_once_also_by_a_request_with_
         assert!(took < USUAL_TIMEOUT + Duration::from_millis(50), "{took:?}");
         assert!(status.is_allowed() && status.is_degraded());
     }
+}
+
+#[tokio::test]
+async fn a_tier_that_may_have_been_set_is_read_again() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port()).await;
+    let store = RedisStore::builder(proxy.url())
+        .timeout(USUAL_TIMEOUT)
+        .connect()
+        .await;
+    let limiter = limiter(store.expect("a redis-server"));
+    let parts = request("k-alice");
+    let tier = async || {
+        let status = limiter.check(&BY_KEY, Caller::new(&parts)).await;
+        status.tier().name()
+    };
+    assert_eq!(tier().await, "free");
+    proxy.make(Trouble::Delay(USUAL_TIMEOUT * 3));
+    let set = limiter.set_tier("k-alice", Some("pro")).await;
+    set.expect_err("the answer is late");
+    proxy.make(Trouble::None);
+    eventually("an answer", async || tier().await == "pro").await;
+}
+
+/// What an application has on its keys is its own.
+#[tokio::test]
+async fn a_key_is_known_by_its_tier_and_no_other_field_is_touched() {
+    let server = RedisServer::start();
+    let limiter = limiter(server.store().await);
+    let mut connection = server.connection().await;
+    let owner: (&str, &str) = ("owner", "alice");
+    let added: u32 = connection
+        .hset("api_key:k-alice", owner.0, owner.1)
+        .await
+        .expect("HSET");
+    assert_eq!(added, 1);
+    let parts = request("k-alice");
+    let peer = Some([203, 0, 113, 7].into());
+    let check = async || {
+        let caller = Caller::new(&parts).with_peer(peer);
+        let status = limiter.check(&BY_KEY, caller).await;
+        (status.tier().name(), status.remaining())
+    };
+    assert_eq!(check().await, ("free", Some(999)), "by the address");
+    let set = limiter.set_tier("k-alice", Some("pro")).await;
+    set.expect("it is answered");
+    assert_eq!(check().await, ("pro", Some(4_999)));
+    limiter
+        .set_tier("k-alice", None)
+        .await
+        .expect("it is answered");
+    assert_eq!(check().await, ("free", Some(998)), "by the address again");
+    let left: Vec<(String, String)> = connection
+        .hgetall("api_key:k-alice")
+        .await
+        .expect("HGETALL");
+    assert_eq!(left, [("owner".to_owned(), "alice".to_owned())]);
+
+    let added: u32 = connection
+        .hset("api_key:k-bob", "tier", "")
+        .await
+        .expect("HSET");
+    assert_eq!(added, 1);
+    let parts = request("k-bob");
+    let caller = Caller::new(&parts).with_peer(peer);
+    let status = limiter.check(&BY_KEY, caller).await;
+    assert_eq!(
+        (status.tier().name(), status.remaining()),
+        ("free", Some(999))
+    );
 }

@@ -5,6 +5,8 @@ use std::{collections::HashSet, time::Duration};
 use super::RateLimiter;
 #[cfg(any(feature = "dashboard", feature = "redis"))]
 use super::Tiers;
+#[cfg(feature = "redis")]
+use crate::client::TierCache;
 use crate::{
     algorithm::Decision,
     budget::Budget,
@@ -169,11 +171,11 @@ impl RateLimiter {
         Ok(found)
     }
 
-    /// Puts an API key on a tier, in the store that the tiers are read from; `None` makes it
-    /// unknown.
+    /// Puts an API key on a tier, in the Redis that the tiers are read from. `None` makes the key
+    /// unknown; other fields of its hash stay as they are.
     ///
-    /// In this process it counts at once; others go by what they know for as long as
-    /// [`tier_ttl`](crate::Builder::tier_ttl) says.
+    /// In this process every later check uses the new tier. Other processes use what they have cached
+    /// until [`tier_ttl`](crate::Builder::tier_ttl) has passed.
     ///
     /// # Errors
     ///
@@ -196,9 +198,11 @@ impl RateLimiter {
         let (Tiers::InStore(cache), AnyStore::Redis(redis)) = (&self.0.tiers, &self.0.store) else {
             return Err(SetTierError::NotInStore);
         };
-        redis.tiers().set(api_key, tier).await?;
-        cache.forget(api_key.as_bytes());
-        Ok(())
+        let _forget = ForgetOnDrop {
+            cache,
+            key: api_key.as_bytes(),
+        };
+        Ok(redis.tiers().set(api_key, tier).await?)
     }
 
     #[cfg(not(feature = "redis"))]
@@ -235,6 +239,21 @@ impl RateLimiter {
             reset_after: decision.reset_after,
         };
         Ok(buckets.iter().zip(&decisions).map(standing).collect())
+    }
+}
+
+/// Discards what is cached of an API key after its tier was written: also if the write failed or was
+/// cancelled, as Redis may have done it all the same.
+#[cfg(feature = "redis")]
+struct ForgetOnDrop<'a> {
+    cache: &'a TierCache,
+    key: &'a [u8],
+}
+
+#[cfg(feature = "redis")]
+impl Drop for ForgetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.cache.forget(self.key);
     }
 }
 

@@ -11,7 +11,7 @@ use ratelimit_tests::{ALGORITHMS, App, bucket, eventually, header, policy};
 async fn tiered() {}
 
 /// Checks, charges, refunds and resets with every algorithm, checks several buckets at once, for one
-/// client and for many, and has the tier of an API key set and looked up. It can be done once with
+/// client and for many, and has the tier of an API key set, looked up and removed. It can be done once with
 /// each Redis.
 pub(super) async fn works(store: RedisStore) {
     for algorithm in ALGORITHMS {
@@ -46,6 +46,8 @@ pub(super) async fn works(store: RedisStore) {
     let answer = request.send().await.expect("an answer");
     assert_eq!(header(&answer, "x-ratelimit-limit"), Some("600"));
     assert_eq!(header(&answer, "x-ratelimit-remaining"), Some("599"));
+    let unset = limiter.set_tier("k-alice", None).await;
+    unset.expect("an unknown key");
     in_touch(&limiter, store, &app).await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use redis::{RedisError, Value, from_redis_value, pipe};
+use redis::{Cmd, RedisError, Value, from_redis_value};
 
 use super::shard::Shard;
 use crate::{
@@ -10,11 +10,22 @@ use crate::{
     store::StoreError,
 };
 
-/// Reads the tier of an API key from Redis: `HSET api_key:k-alice tier pro` puts the key `k-alice`
-/// on the tier `pro`.
+/// Reads the tiers of API keys from Redis: the field `tier` of the hash `api_key:{key}`.
 ///
-/// A key that has a hash but no field `tier` in it is known, and on the default tier. Had with
-/// [`RedisStore::tiers`](crate::RedisStore::tiers).
+/// | in Redis | the key `k-alice` is |
+/// | --- | --- |
+/// | `HSET api_key:k-alice tier pro` | known, and on the tier `pro` |
+/// | `HSET api_key:k-alice tier ""` | known, and on the default tier of each policy |
+/// | `HDEL api_key:k-alice tier` | unknown, whatever other fields the hash has |
+///
+/// The other fields are the application's: they are neither read nor written.
+///
+/// [`RedisStore::tiers`](crate::RedisStore::tiers) returns it. A limiter with a
+/// [`RedisStore`](crate::RedisStore) uses it unless it is given another
+/// [`tier_resolver`](crate::Builder::tier_resolver). The look-up then has the store's
+/// [`timeout`](crate::RedisStoreBuilder::timeout) for itself, and the check after it has the same time
+/// again. If Redis does not answer the look-up, the check is decided as during an outage, so that a
+/// request waits once for a server that hangs.
 #[derive(Clone)]
 pub struct RedisTiers {
     shard: Shard,
@@ -25,12 +36,12 @@ impl RedisTiers {
         Self { shard }
     }
 
-    /// Puts a key on a tier, or makes it unknown.
+    /// Puts a key on a tier, or makes it unknown. Other fields of its hash stay as they are.
     pub(crate) async fn set(&self, key: &str, tier: Option<&str>) -> Result<(), StoreError> {
         let name = name(key.as_bytes());
         let command = match tier {
-            Some(tier) => redis::Cmd::hset(name, "tier", tier),
-            None => redis::Cmd::del(name),
+            Some(tier) => Cmd::hset(name, FIELD, tier),
+            None => Cmd::hdel(name, FIELD),
         };
         let Shard { pool, breaker } = &self.shard;
         let set = async || {
@@ -41,15 +52,14 @@ impl RedisTiers {
         breaker.ask(set).await
     }
 
-    /// The field `tier`, and whether there is such a key at all.
-    async fn look_up(&self, name: &[u8]) -> Result<(Option<Vec<u8>>, bool), StoreError> {
-        let mut lookup = pipe();
-        lookup.hget(name, "tier").exists(name);
+    /// Returns the field `tier`.
+    async fn look_up(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let command = Cmd::hget(name, FIELD);
         let pool = &self.shard.pool;
-        pool.send_all(&lookup, pool.budget())
+        pool.send(&command, pool.budget())
             .await
-            .and_then(|answers| Value::Array(answers).extract_error())
-            .and_then(|answers| Ok(from_redis_value(answers)?))
+            .and_then(Value::extract_error)
+            .and_then(|answer| Ok(from_redis_value(answer)?))
             .map_err(|error| self.failed(&error))
     }
 
@@ -61,6 +71,8 @@ impl RedisTiers {
     }
 }
 
+const FIELD: &str = "tier";
+
 fn name(key: &[u8]) -> Vec<u8> {
     [b"api_key:", key].concat()
 }
@@ -69,19 +81,18 @@ impl TierResolver for RedisTiers {
     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
         let name = name(key.as_bytes());
         let answer = self.shard.breaker.ask(|| self.look_up(&name)).await;
-        let (tier, exists) = answer.map_err(|error| {
+        let tier = answer.map_err(|error| {
             if error.is_of_one_bucket() {
                 ResolveError::new(error)
             } else {
                 ResolveError::unavailable(error)
             }
         })?;
-        // A tier that is no text is none that a policy declares.
-        Ok(match tier {
-            Some(tier) => Some(KnownKey::on_tier(String::from_utf8_lossy(&tier))),
-            None if exists => Some(KnownKey::on_default_tier()),
-            None => None,
-        })
+        // A name that is not UTF-8 is not the name of any policy's tier.
+        Ok(tier.map(|tier| match &*tier {
+            [] => KnownKey::on_default_tier(),
+            tier => KnownKey::on_tier(String::from_utf8_lossy(tier)),
+        }))
     }
 }
 
