@@ -323,6 +323,7 @@ impl RateLimiter {
             breaker: store.breaker().cloned(),
             #[cfg(feature = "metrics")]
             look_ups: settings.tiers.look_ups(),
+            panicked: Notice::default(),
         });
         watch::begin(&watch);
         let limiter = Self(Arc::new(Inner {

@@ -5,12 +5,13 @@
 //! runtimes that have no timer, in several of them, and in none.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::{Duration, Instant},
 };
 
-use super::bypass::Switch;
+use super::{bypass::Switch, notice::Notice};
 #[cfg(feature = "metrics")]
 use crate::{client::LookUps, observe::export};
 use crate::{clock::Clock, observe::Observer, store::Breaker};
@@ -25,19 +26,33 @@ pub(super) struct Watch {
     /// Those of the tiers of API keys, if they are looked up.
     #[cfg(feature = "metrics")]
     pub(super) look_ups: Option<Arc<LookUps>>,
+    pub(super) panicked: Notice,
 }
 
 impl Watch {
+    /// A second is over. A step that calls code of the application's, a clock or a metrics recorder,
+    /// may panic: the others are done all the same.
     fn tick(&self) {
-        self.bypass.tick(&*self.clock);
-        self.observer.tick();
+        let step = |step: &dyn Fn()| {
+            if catch_unwind(AssertUnwindSafe(step)).is_err() {
+                self.panicked.once(|| {
+                    tracing::error!(
+                        "the application's clock or metrics recorder panicked in the rate limiter's background \
+                         thread, which goes on; the panic itself is where the program's panics are reported"
+                    );
+                });
+            }
+        };
+        step(&|| self.bypass.tick(&*self.clock));
         #[cfg(feature = "metrics")]
-        self.export();
+        step(&|| self.export());
+        step(&|| self.observer.tick());
     }
 
-    /// What the observer does not know of.
+    /// Exports the second that ends, before the observer begins the next.
     #[cfg(feature = "metrics")]
     fn export(&self) {
+        self.observer.export();
         export::bypass(self.bypass.is_on(&*self.clock));
         if let Some(breaker) = &self.breaker {
             export::store_up(breaker.is_closed());
@@ -98,11 +113,84 @@ fn tick_each_second() {
             }
         }
         for watch in live {
-            watch.tick();
+            // With the drop of what may be the last reference to an application's clock.
+            let _ = catch_unwind(AssertUnwindSafe(move || watch.tick()));
         }
     }
 }
 
 fn lock() -> MutexGuard<'static, Watched> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    #[cfg(feature = "metrics")]
+    use crate::observe::BrokenRecorder;
+    use crate::{limiter::RateLimiter, store::MemoryStore};
+
+    /// A clock that panics from some time on.
+    #[derive(Clone, Default)]
+    struct Breakable(Arc<AtomicBool>);
+
+    impl Clock for Breakable {
+        fn now_micros(&self) -> u64 {
+            assert!(!self.0.load(Ordering::Relaxed), "a broken clock");
+            1
+        }
+    }
+
+    fn seconds(limiter: &RateLimiter) -> usize {
+        limiter.history(None).len()
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_panics_ends_the_ticks_of_no_limiter() {
+        let clock = Breakable::default();
+        let store = MemoryStore::new().with_clock(clock.clone());
+        let broken = RateLimiter::builder().store(store).build();
+        let broken = broken.expect("nothing is wrong with it");
+        // During a bypass the clock is read at each tick.
+        let bypass = broken.start_bypass("a test", SECOND * 3_600).await;
+        assert!(bypass.is_ok());
+        clock.0.store(true, Ordering::Relaxed);
+        let limiters = [broken, RateLimiter::default()];
+        let began = Instant::now();
+        // After two more seconds, the thread has outlived a tick with the broken clock.
+        let before = limiters.each_ref().map(seconds);
+        while limiters
+            .each_ref()
+            .map(seconds)
+            .iter()
+            .zip(before)
+            .any(|(now, before)| *now < before + 2)
+        {
+            assert!(began.elapsed() < 10 * SECOND, "the thread has ended");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    #[test]
+    fn a_recorder_that_panics_does_not_stop_the_history() {
+        // Not one that the thread ticks for, which has another recorder.
+        let watch = Watch {
+            observer: Observer::new(),
+            bypass: Switch::default(),
+            clock: Arc::new(Breakable::default()),
+            breaker: None,
+            look_ups: None,
+            panicked: Notice::default(),
+        };
+        let began = Instant::now();
+        // The history grows when the second has changed.
+        while watch.observer.history_after(0).is_empty() {
+            assert!(began.elapsed() < 10 * SECOND, "the history stands still");
+            metrics::with_local_recorder(&BrokenRecorder, || watch.tick());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
 }

@@ -33,6 +33,8 @@ impl Exported {
         for ((policy, tier), totals) in sums {
             let told = self.counts.entry((policy, tier)).or_default();
             let new = totals.since(told);
+            // First: what a recorder that panics has added must not be added again.
+            *told = totals;
             let outcomes = [
                 ("allowed", new.allowed),
                 ("limited", new.limited),
@@ -51,7 +53,6 @@ impl Exported {
                 )
                 .increment(count);
             }
-            *told = totals;
         }
         // Each time, as the recorder may have been installed since the last.
         describe();

@@ -4,6 +4,8 @@
 //! a history, rolling figures and what the `metrics` facade is told. It asks nobody, and what it
 //! keeps is bounded: by the number of policies and tiers, and not by that of clients.
 
+#[cfg(all(test, feature = "metrics"))]
+mod broken_recorder;
 mod counts;
 mod durations;
 #[cfg(feature = "metrics")]
@@ -17,6 +19,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+#[cfg(all(test, feature = "metrics"))]
+pub(crate) use self::broken_recorder::BrokenRecorder;
 #[cfg(feature = "redis")]
 use self::history::Sum;
 use self::{counts::Counts, durations::Durations, history::History, limited::LimitedClients};
@@ -85,20 +89,16 @@ impl Observer {
 
     fn tick_at(&self, now: u64) {
         self.limited.turn(now);
-        let latency = {
-            let mut durations = lock(&self.durations);
-            #[cfg(feature = "metrics")]
-            export::durations(durations.of_this_second());
-            durations.turn(now)
-        };
+        let latency = lock(&self.durations).turn(now);
         lock(&self.history).add(now, self.counts.by_policy(), latency);
-        #[cfg(feature = "metrics")]
-        self.export();
     }
 
-    /// Tells the `metrics` facade what has come since the last time.
+    /// Exports to the `metrics` facade what has come since the last time, and the times of the second
+    /// that is about to end. The application's recorder is called without a lock that a request needs.
     #[cfg(feature = "metrics")]
-    fn export(&self) {
+    pub(crate) fn export(&self) {
+        let second = lock(&self.durations).of_this_second().clone();
+        export::durations(&second);
         lock(&self.exported).counts(self.counts.all());
         export::limited_clients(self.limited.unique());
     }

@@ -115,8 +115,10 @@ impl Breaker {
         if self.0.is_open.swap(true, Ordering::Relaxed) {
             return;
         }
+        // First: a panic of the application's subscriber must not leave the breaker open for ever.
+        let outage = self.outage(true);
         self.0.begins(error);
-        runtime.spawn(self.outage(true).probe_until_over(FIRST_PAUSE));
+        runtime.spawn(outage.probe_until_over(FIRST_PAUSE));
     }
 
     /// Begins with an outage of a store that has not been asked yet: the first probe comes at once,
@@ -144,8 +146,11 @@ impl Inner {
             "{error}; until a probe gets an answer nobody asks it, and limits are kept as on_store_error says"
         );
         self.health().went_down(error);
+        // It is a request that gets here, and a recorder that panics must not end it.
         #[cfg(feature = "metrics")]
-        metrics::counter!("ratelimit_store_outages_total").increment(1);
+        let _ = std::panic::catch_unwind(|| {
+            metrics::counter!("ratelimit_store_outages_total").increment(1);
+        });
     }
 
     fn ends(&self) {
@@ -363,6 +368,23 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(60)).await;
         // Beside this one and the breaker's.
         assert_eq!(Arc::strong_count(&running) - 2, PROBES_MAX);
+    }
+
+    #[cfg(feature = "metrics")]
+    #[tokio::test(start_paused = true)]
+    async fn a_recorder_that_panics_keeps_it_neither_open_nor_closed() {
+        let answers = Arc::new(AtomicBool::new(false));
+        let (breaker, _) = breaker(&answers);
+        let recorder = crate::observe::BrokenRecorder;
+        let guard = metrics::set_default_local_recorder(&recorder);
+        for _ in 0..FAILURES {
+            fail(&breaker).await;
+        }
+        drop(guard);
+        assert!(!is_asked(&breaker).await);
+        answers.store(true, Ordering::Relaxed);
+        tokio::time::sleep(PAUSE).await;
+        assert!(is_asked(&breaker).await);
     }
 
     #[test]
