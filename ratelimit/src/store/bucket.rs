@@ -21,7 +21,9 @@ use crate::{
 ///
 /// Its `Display` is a name for the bucket in a store that several processes share. It begins with
 /// the client in braces, which makes all of a client's buckets one hash slot of Redis Cluster:
-/// `{ip:203.0.113.7}:search:free:token_bucket:60/60s:20`.
+/// `{ip:203.0.113.7}:search:free:token_bucket:60/60s:20`. Two different buckets never have one name:
+/// in the tier's name `:` is written as `%3A` and `%` as `%25`, and the other parts have a fixed form
+/// or, as the policy's name, end where these begin.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
     policy: &'static Policy,
@@ -123,15 +125,12 @@ impl Bucket {
         out.write_str("{")?;
         self.client.write_to(out)?;
         out.write_str("}")?;
-        let names = [
-            self.policy.name(),
-            self.tier.name(),
-            self.algorithm().name(),
-        ];
-        for name in names {
-            out.write_str(":")?;
-            out.write_str(name)?;
-        }
+        out.write_str(":")?;
+        out.write_str(self.policy.name())?;
+        out.write_str(":")?;
+        write_without_colons(self.tier.name(), out)?;
+        out.write_str(":")?;
+        out.write_str(self.algorithm().name())?;
         let (per, unit) = match self.quota.per_micros() {
             per if per % 1_000_000 == 0 => (per / 1_000_000, "s"),
             per => (per, "us"),
@@ -149,6 +148,22 @@ impl Bucket {
     }
 }
 
+/// Writes a text so that it has no colon, and so that no other text is written like it.
+fn write_without_colons(text: &str, out: &mut impl Write) -> fmt::Result {
+    let mut rest = text;
+    while let Some(at) = rest.find([':', '%']) {
+        let (before, special) = rest.split_at(at);
+        out.write_str(before)?;
+        out.write_str(if special.starts_with(':') {
+            "%3A"
+        } else {
+            "%25"
+        })?;
+        rest = &special[1..];
+    }
+    out.write_str(rest)
+}
+
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_to(f)
@@ -158,6 +173,8 @@ impl fmt::Display for Bucket {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -197,6 +214,58 @@ mod tests {
             "{everybody}:brief:free:fixed_window:5/1500000us"
         );
         assert_eq!(bucket(&SEARCH, "internal", client), None);
+    }
+
+    /// A bucket whose policy and tier are the parts of these words before and after `split`.
+    fn bucket_of(words: &[&str], split: usize, algorithm: Algorithm, limit: u32) -> Bucket {
+        let name = |words: &[&str]| -> &'static str { words.join(":").leak() };
+        let (policy, tier) = words.split_at(split);
+        let quota = Quota::per_minute(limit);
+        let tiers = Box::leak(Box::new([Tier::new(name(tier), quota)]));
+        let policy = Policy::new(name(policy), algorithm, tiers);
+        let policy = Box::leak(Box::new(policy));
+        Bucket::new(policy, &tiers[0], ClientId::EVERYBODY).expect("limited")
+    }
+
+    proptest! {
+        /// The words are what a name consists of, so that the parts of one bucket's name can be taken
+        /// for those of another's.
+        #[test]
+        fn different_buckets_have_different_names(
+            words in prop::collection::vec(
+                prop::sample::select(vec![
+                    "a", "", "%", "%3A", "%25", "{everybody}", "}", "/", " ", "é", "token_bucket",
+                    "sliding_window", "fixed_window", "1/60s", "2/60s", "1", "2",
+                ]),
+                2..6,
+            ),
+            splits in (1..5_usize, 1..5_usize),
+            algorithms in (0..3_usize, 0..3_usize),
+            limits in (1..3_u32, 1..3_u32),
+        ) {
+            const ALGORITHMS: [Algorithm; 3] = [
+                Algorithm::TokenBucket,
+                Algorithm::SlidingWindow,
+                Algorithm::FixedWindow,
+            ];
+            let last = words.len() - 1;
+            let (one, other) = (splits.0.min(last), splits.1.min(last));
+            let is_named = |split: usize| words[..split].join(":") != "";
+            prop_assume!(is_named(one) && is_named(other));
+            let a = bucket_of(&words, one, ALGORITHMS[algorithms.0], limits.0);
+            let b = bucket_of(&words, other, ALGORITHMS[algorithms.1], limits.1);
+            prop_assert_eq!(a == b, a.to_string() == b.to_string(), "{} {}", a, b);
+            let hash_tag = "{everybody}:";
+            prop_assert!(a.to_string().starts_with(hash_tag));
+        }
+    }
+
+    #[test]
+    fn a_tier_s_name_has_no_colon() {
+        let words = ["a", "b", "50%"];
+        let names = [1, 2].map(|n| bucket_of(&words, n, Algorithm::FixedWindow, 5).to_string());
+        assert_eq!(names[0], "{everybody}:a:b%3A50%25:fixed_window:5/60s");
+        assert_eq!(names[1], "{everybody}:a:b:50%25:fixed_window:5/60s");
     }
 
     #[test]
