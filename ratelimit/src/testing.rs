@@ -47,6 +47,11 @@ use crate::{
 };
 
 /// A limiter in memory, whose clock stands still until the test moves it.
+///
+/// Other than with a limiter of the [`Builder`], two limited handlers of the program may have one name,
+/// as when two tests each declare an `async fn handler` of their own. A `TestLimiter` that both of them
+/// ask panics at the first request to the second, since they would share their buckets: give one of
+/// them another `name = "…"`.
 #[derive(Clone, Debug)]
 pub struct TestLimiter {
     limiter: RateLimiter,
@@ -55,19 +60,11 @@ pub struct TestLimiter {
 
 impl TestLimiter {
     /// A limiter that knows no API keys.
-    ///
-    /// # Panics
-    ///
-    /// Two different policies of the program have one name.
     pub fn new() -> Self {
         Self::with(|builder| builder)
     }
 
     /// A limiter that knows these API keys and their tiers.
-    ///
-    /// # Panics
-    ///
-    /// As [`TestLimiter::new`].
     pub fn with_tiers(tiers: StaticTiers) -> Self {
         Self::with(|builder| builder.tiers(tiers))
     }

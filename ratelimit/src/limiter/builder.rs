@@ -6,7 +6,8 @@ use http::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
-    HeaderStyle, RateLimiter, Settings, Tiers,
+    HeaderStyle, Mode, RateLimiter, Settings, Tiers,
+    namesakes::Namesakes,
     secrets::{LONGEST, SHORTEST, Secrets},
 };
 #[cfg(feature = "redis")]
@@ -16,7 +17,7 @@ use crate::{
         CacheSettings, ForwardedHeader, StaticTiers, TierCache, TierResolver, TrustedProxies,
     },
     clock::{Clock, MonotonicClock},
-    policy::{OnStoreError, registry},
+    policy::OnStoreError,
     store::{AnyStore, MemoryStore, Store},
 };
 
@@ -35,8 +36,7 @@ pub struct Builder {
     secret_header: Option<HeaderName>,
     on_store_error: OnStoreError,
     headers: HeaderStyle,
-    is_unobserved: bool,
-    is_for_tests: bool,
+    mode: Mode,
 }
 
 #[derive(Default)]
@@ -221,13 +221,14 @@ impl Builder {
     /// Counts nothing, for the benchmark that says what counting costs.
     #[doc(hidden)]
     pub fn unobserved(mut self) -> Self {
-        self.is_unobserved = true;
+        self.mode = Mode::Unobserved;
         self
     }
 
-    /// What it decides is looked for in each response.
+    /// A limiter for tests: what it decides is looked for in each response, and two policies may have
+    /// one name if it is asked about one of them only.
     pub(crate) fn for_tests(mut self) -> Self {
-        self.is_for_tests = true;
+        self.mode = Mode::ForTests;
         self
     }
 
@@ -237,12 +238,9 @@ impl Builder {
     ///
     /// A setting is wrong, or has no effect without another.
     pub fn build(self) -> Result<RateLimiter, BuildError> {
-        if let Some((name, first, second)) = registry::namesakes() {
-            return Err(BuildError::Namesakes {
-                name,
-                first: first.to_string(),
-                second: second.to_string(),
-            });
+        let namesakes = Namesakes::new();
+        if self.mode != Mode::ForTests {
+            namesakes.check()?;
         }
         let store = self
             .store
@@ -297,8 +295,8 @@ impl Builder {
             exempt_networks,
             secrets: Secrets::of(self.secret_header, &self.secrets)?,
             headers: self.headers,
-            is_unobserved: self.is_unobserved,
-            is_for_tests: self.is_for_tests,
+            mode: self.mode,
+            namesakes,
         }))
     }
 }

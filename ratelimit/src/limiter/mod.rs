@@ -12,6 +12,7 @@ mod fleet;
 mod global;
 mod header_style;
 mod known;
+mod namesakes;
 mod notice;
 mod report;
 mod sampled;
@@ -43,8 +44,8 @@ pub use self::{
     status::RateLimitStatus,
 };
 use self::{
-    bypass::Switch, known::Known, notice::Notice, report::Reports, secrets::Secrets, wait::Queue,
-    watch::Watch,
+    bypass::Switch, known::Known, namesakes::Namesakes, notice::Notice, report::Reports,
+    secrets::Secrets, wait::Queue, watch::Watch,
 };
 use crate::{
     budget::Budget,
@@ -92,8 +93,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     queue: Queue,
     watch: Arc<Watch>,
-    is_unobserved: bool,
-    is_for_tests: bool,
+    mode: Mode,
+    namesakes: Namesakes,
     #[cfg(feature = "redis")]
     fleet: Fleet,
     reports: Reports,
@@ -241,7 +242,7 @@ impl RateLimiter {
     /// The beginning of a check, if it is one of those that are timed.
     #[inline]
     fn begin_one_of_many(&self) -> Option<std::time::Instant> {
-        (!self.0.is_unobserved)
+        (self.0.mode != Mode::Unobserved)
             .then(Observer::begin_one_of_many)
             .flatten()
     }
@@ -253,13 +254,16 @@ impl RateLimiter {
 
     #[inline]
     fn observe(&self, accounts: &Accounts, verdict: Verdict) {
-        if !self.0.is_unobserved {
-            self.report(accounts, verdict);
+        match self.0.mode {
+            Mode::Usual => {}
+            Mode::Unobserved => return,
+            Mode::ForTests => self.0.namesakes.assert_apart(accounts),
         }
+        self.report(accounts, verdict);
     }
 
     pub(crate) fn is_for_tests(&self) -> bool {
-        self.0.is_for_tests
+        self.0.mode == Mode::ForTests
     }
 
     pub(crate) fn headers(&self) -> HeaderStyle {
@@ -291,8 +295,20 @@ struct Settings {
     exempt_networks: Vec<IpNet>,
     secrets: Option<Secrets>,
     headers: HeaderStyle,
-    is_unobserved: bool,
-    is_for_tests: bool,
+    mode: Mode,
+    namesakes: Namesakes,
+}
+
+/// What a limiter does beside deciding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    /// It counts, and logs.
+    #[default]
+    Usual,
+    /// It does neither: see [`Builder::unobserved`].
+    Unobserved,
+    /// It does more than is usual: see [`Builder::for_tests`].
+    ForTests,
 }
 
 impl Default for Settings {
@@ -307,8 +323,8 @@ impl Default for Settings {
             exempt_networks: Vec::new(),
             secrets: None,
             headers: HeaderStyle::default(),
-            is_unobserved: false,
-            is_for_tests: false,
+            mode: Mode::default(),
+            namesakes: Namesakes::default(),
         }
     }
 }
@@ -339,8 +355,8 @@ impl RateLimiter {
             clock,
             queue: Queue::default(),
             watch,
-            is_unobserved: settings.is_unobserved,
-            is_for_tests: settings.is_for_tests,
+            mode: settings.mode,
+            namesakes: settings.namesakes,
             #[cfg(feature = "redis")]
             fleet: Fleet::default(),
             reports: Reports::default(),

@@ -1,6 +1,6 @@
 //! Every limited handler and every shared policy of the program, known before the first request.
 
-use std::{collections::HashMap, fmt};
+use std::{fmt, ptr};
 
 use super::{Algorithm, Policy};
 
@@ -124,18 +124,20 @@ pub fn policies() -> Vec<&'static PolicyEntry> {
     entries
 }
 
-/// A name that two policies at different places have.
-pub(crate) fn namesakes() -> Option<(&'static str, &'static PolicyEntry, &'static PolicyEntry)> {
-    let mut named: HashMap<&str, (&Policy, &PolicyEntry)> = HashMap::new();
+/// Returns the policies whose name another policy has that is declared at another place: one after the
+/// other those of each name, in the order of their files and lines.
+pub(crate) fn namesakes() -> Vec<(&'static Policy, &'static PolicyEntry)> {
+    let mut named: Vec<(&Policy, &PolicyEntry)> = Vec::new();
     for entry in policies() {
-        for policy in entry.policies() {
-            let (first, first_entry) = *named.entry(policy.name()).or_insert((policy, entry));
-            if !std::ptr::eq(first, policy) {
-                return Some((policy.name(), first_entry, entry));
-            }
-        }
+        // A policy that handlers share is declared once.
+        let is_new = |policy: &&Policy| !named.iter().any(|(known, _)| ptr::eq(*known, *policy));
+        let new: Vec<&Policy> = entry.policies().into_iter().filter(is_new).collect();
+        named.extend(new.into_iter().map(|policy| (policy, entry)));
     }
-    None
+    named.sort_by_key(|(policy, _)| policy.name());
+    let of_one_name = named.chunk_by(|(one, _), (other, _)| one.name() == other.name());
+    let several = of_one_name.filter(|policies| policies.len() > 1);
+    several.flatten().copied().collect()
 }
 
 #[cfg(test)]

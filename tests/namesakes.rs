@@ -1,0 +1,73 @@
+//! Handlers of one name, as each test of a crate may have its own. No limiter but a `TestLimiter` can be
+//! built in such a program, so these tests are one of their own.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    http::Request,
+    routing::{MethodRouter, get},
+};
+use ratelimit::{
+    Caller, RateLimiter, rate_limit,
+    testing::{TestLimiter, assert_limited, assert_remaining},
+};
+
+fn first() -> MethodRouter {
+    #[rate_limit(limit = 1)]
+    async fn handler() {}
+
+    get(handler)
+}
+
+fn second() -> MethodRouter {
+    #[rate_limit(limit = 1)]
+    async fn handler() {}
+
+    get(handler)
+}
+
+#[tokio::test]
+async fn each_test_may_have_a_handler_of_the_same_name() {
+    for route in [first(), second()] {
+        let limiter = TestLimiter::new();
+        let app = Router::new().route("/", route).layer(limiter.layer());
+        for _ in 0..2 {
+            assert_remaining(&limiter.get(&app, "/").await, 0);
+            assert_limited(&limiter.get(&app, "/").await, Duration::from_secs(60));
+            limiter.advance(Duration::from_secs(60));
+        }
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "two policies have the name \"namesakes::handler\"")]
+async fn they_do_not_share_a_bucket_unseen() {
+    let limiter = TestLimiter::new();
+    let app = Router::new()
+        .route("/first", first())
+        .route("/second", second())
+        .layer(limiter.layer());
+    assert_remaining(&limiter.get(&app, "/first").await, 0);
+    limiter.get(&app, "/second").await;
+}
+
+#[test]
+fn any_other_limiter_is_refused() {
+    let refused = RateLimiter::builder().build();
+    let said = refused.expect_err("they would share a bucket").to_string();
+    assert!(said.contains("\"namesakes::handler\""), "{said}");
+    assert_eq!(said.matches("namesakes.rs:").count(), 2, "{said}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "two policies have the name")]
+async fn nor_do_they_when_they_are_checked_by_hand() {
+    let policies = ratelimit::policies().into_iter();
+    let policies: Vec<_> = policies.flat_map(|entry| entry.policies()).collect();
+    let limiter = TestLimiter::new();
+    let (parts, ()) = Request::new(()).into_parts();
+    for policy in policies {
+        limiter.limiter().check(policy, Caller::new(&parts)).await;
+    }
+}
