@@ -81,6 +81,14 @@ fn a_wrong_setting_is_an_error_that_names_it() {
             "trusted_proxies",
         ),
         (
+            RateLimiter::builder().client_digest_secret("hunter2"),
+            "client_digest_secret: a secret is 32 to 512 bytes long, and this one is 7",
+        ),
+        (
+            RateLimiter::builder().client_digest_secret("hunter2".repeat(100)),
+            "and this one is 700",
+        ),
+        (
             RateLimiter::builder().tier_ttl(Duration::from_secs(1), Duration::from_secs(1)),
             "tier_ttl",
         ),
@@ -98,8 +106,10 @@ fn a_wrong_setting_is_an_error_that_names_it() {
         ),
     ];
     for (builder, named) in cases {
+        assert!(!format!("{builder:?}").contains("hunter2"), "{builder:?}");
         let error = builder.build().expect_err(named);
         assert!(error.to_string().contains(named), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Extension, Router, routing::get};
 use ratelimit::{
-    ApiKey, KnownKey, ManualClock, MemoryStore, RateLimiter, ResolveError, StaticTiers,
+    ApiKey, ClientId, KnownKey, ManualClock, MemoryStore, RateLimiter, ResolveError, StaticTiers,
     TierResolver, rate_limit,
 };
 use ratelimit_tests::{App, RedisServer};
@@ -123,6 +123,41 @@ async fn a_shadow_says_once_a_second_whom_it_would_have_turned_away() {
         panic!("{:?}", log.lines());
     };
     assert!(line.contains("left_out=6"), "{line}");
+}
+
+#[rate_limit(limit = 1, key = header("x-user"), name = "by a user's name")]
+async fn by_user() {}
+
+#[tokio::test]
+async fn a_client_whose_name_can_be_guessed_is_logged_by_a_digest_with_a_secret() {
+    const SECRET: &str = "a secret of thirty-two characters";
+    const USER: &str = "alice@example.com";
+
+    let (log, _guard) = Log::begin();
+    let client = ClientId::header(USER.as_bytes());
+    let with_secret = || RateLimiter::builder().client_digest_secret(SECRET);
+    let mut digests = Vec::new();
+    for builder in [with_secret(), with_secret(), RateLimiter::builder()] {
+        let limiter = builder.build().expect("nothing is wrong with it");
+        let digest = limiter.client_digest(client);
+        let router = Router::new().route("/", get(by_user));
+        let app = App::start(router.layer(Extension(limiter))).await;
+        for status in [200, 429] {
+            let request = app.get("/").header("x-user", USER);
+            assert_eq!(request.send().await.expect("an answer").status(), status);
+        }
+        let line = log.lines().pop().expect("a line");
+        assert!(line.contains(&format!("client=\"{digest}\"")), "{line}");
+        digests.push(digest);
+    }
+    assert_eq!(digests[0], digests[1], "in all processes with the secret");
+    assert_ne!(digests[0], digests[2]);
+    let all = log.lines().join(" ");
+    let id = client.to_string();
+    let (_, digits) = id.split_once(':').expect("a kind and digits");
+    for unsaid in [USER, SECRET, &digits[..8]] {
+        assert!(!all.contains(unsaid), "{all}");
+    }
 }
 
 #[rate_limit(limit = 100, key = path("id"), name = "by a parameter")]

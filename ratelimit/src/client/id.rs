@@ -9,15 +9,21 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// A client: an IP address, an API key, or whatever else a policy goes by.
+/// A client: an IP address, an API key, or what else a policy's key says.
 ///
-/// Nothing secret can be read from it: of all but addresses it holds 128 bits of their SHA-256. It
-/// is shown as `ip:203.0.113.7`, `ip:2001:db8:1:2::/64`, `ip:unknown`, `everybody`, or as
-/// `key:<hex>` for an API key, and likewise `identity`, `header`, `path`, `value` and `all`.
+/// It is shown as `ip:203.0.113.7`, `ip:2001:db8:1:2::/64`, `ip:unknown`, `everybody`, or as
+/// `key:<hex>` for an API key, and likewise `identity`, `header`, `path`, `value` and `all`. It can be
+/// parsed from that text, and from a bare address: `"203.0.113.7".parse()`.
 ///
-/// It can be read again from that text, and from a bare address: `"203.0.113.7".parse()`.
+/// Of all but addresses it holds 128 bits of their SHA-256: `printf %s "$KEY" | sha256sum | cut -c1-32`
+/// prints the digits. All processes agree on it, and the names of keys in Redis contain it.
 ///
-/// The hexadecimal digits of a key can be had with `printf %s "$KEY" | sha256sum | cut -c1-32`.
+/// What the digest protects is a name that is hard to guess, such as an API key of random characters:
+/// it cannot be found from the digest. It does not protect an email address, a user name or a number:
+/// their digests can be computed one after the other, and compared. So this crate does not log a
+/// `ClientId`, but a digest with a secret key,
+/// [`RateLimiter::client_digest`](crate::RateLimiter::client_digest). An application that logs clients
+/// should do the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct ClientId {
@@ -67,6 +73,14 @@ impl ClientId {
     /// Fibonacci hashing: Knuth, volume 3, section 6.4).
     pub(crate) fn kind_id(self) -> u64 {
         (self.kind as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    /// Whether it holds a digest, and not an address or nothing.
+    pub(super) fn is_digest(self) -> bool {
+        !matches!(
+            self.kind,
+            Kind::Everybody | Kind::UnknownIp | Kind::V4 | Kind::V6
+        )
     }
 
     /// Tells it from others of its kind.

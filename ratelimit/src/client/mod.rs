@@ -5,6 +5,7 @@
 
 mod api_key;
 mod cache;
+mod digest;
 mod failure_log;
 mod id;
 mod identity;
@@ -22,6 +23,7 @@ pub use self::{
 };
 pub(crate) use self::{
     cache::{CacheSettings, Resolved, TierCache},
+    digest::ClientDigests,
     ip::TrustedProxies,
     resolver::KnownCaller,
 };

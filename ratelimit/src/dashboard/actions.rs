@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{Problem, Shared, document};
 use crate::{
-    client::ClientId,
-    limiter::{BypassError, SetTierError, Standing},
+    client::{ClientDigests, ClientId},
+    limiter::{BypassError, RateLimiter, SetTierError, Standing},
     store::StoreError,
 };
 
@@ -22,16 +22,20 @@ type Body = Result<Json<Value>, JsonRejection>;
 type Answer = Result<Json<Value>, Problem>;
 
 pub(super) async fn peek(State(shared): State<Arc<Shared>>, body: Body) -> Answer {
-    let client = client(&object(body)?)?;
+    let client = client(&shared.limiter, &object(body)?)?;
     let standings = shared.limiter.buckets_of(client).await;
     Ok(standing(client, &standings.map_err(no_store)?))
 }
 
 pub(super) async fn reset(State(shared): State<Arc<Shared>>, body: Body) -> Answer {
-    let client = client(&object(body)?)?;
+    let client = client(&shared.limiter, &object(body)?)?;
     let standings = shared.limiter.reset_client(client).await;
     let standings = standings.map_err(no_store)?;
-    tracing::info!(%client, "a client was given its quotas back from the dashboard");
+    let client_digest = shared.limiter.client_digest(client);
+    tracing::info!(
+        client = client_digest,
+        "a client was given its quotas back from the dashboard"
+    );
     Ok(standing(client, &standings))
 }
 
@@ -51,7 +55,12 @@ pub(super) async fn set_tier(State(shared): State<Arc<Shared>>, body: Body) -> A
             wrong => self::wrong(wrong),
         })?;
     let client = ClientId::api_key(key.as_bytes());
-    tracing::info!(%client, tier, "an API key was put on a tier from the dashboard");
+    let client_digest = shared.limiter.client_digest(client);
+    tracing::info!(
+        client = client_digest,
+        tier,
+        "an API key was put on a tier from the dashboard"
+    );
     Ok(Json(json!({ "client": client.to_string(), "tier": tier })))
 }
 
@@ -88,12 +97,23 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Problem> {
     text.ok_or_else(|| wrong(format!("{name} is a text, and must be there")))
 }
 
-/// By its name, or by the API key that only its digest is kept of.
-fn client(body: &Value) -> Result<ClientId, Problem> {
+/// Returns the client that the body names by an API key, by its id, or by its name in the log.
+fn client(limiter: &RateLimiter, body: &Value) -> Result<ClientId, Problem> {
     if let Some(key) = body["api_key"].as_str() {
         return Ok(ClientId::api_key(key.trim().as_bytes()));
     }
-    text(body, "client")?.trim().parse().map_err(wrong)
+    let name = text(body, "client")?.trim();
+    if ClientDigests::is_digest(name) {
+        let client = limiter.find_client(name);
+        return client.ok_or_else(|| {
+            wrong(
+                "this is how the log names a client, and it can be found for as long as this process lists the \
+                 client among those that it has turned away in the last five minutes: name it by its id or its \
+                 API key",
+            )
+        });
+    }
+    name.parse().map_err(wrong)
 }
 
 fn standing(client: ClientId, standings: &[Standing]) -> Json<Value> {

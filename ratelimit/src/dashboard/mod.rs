@@ -60,7 +60,7 @@ use crate::limiter::{RateLimiter, Sampled};
 /// | --- | --- | --- |
 /// | GET | `/api/state` | all that the page shows |
 /// | GET | `/api/events` | the same as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html): `state`, each second a `tick` with what is new in its history, and after 20 seconds `again`, upon which one asks anew |
-/// | POST | `/api/clients/peek` | `{"client": "ip:203.0.113.7"}` or `{"api_key": "…"}`: how the client's buckets stand |
+/// | POST | `/api/clients/peek` | `{"client": "ip:203.0.113.7"}` or `{"api_key": "…"}`: how the client's buckets stand. A client that was turned away in the last minutes can also be named as the log names it |
 /// | POST | `/api/clients/reset` | the same; the client has its whole quotas again |
 /// | POST | `/api/tier` | `{"api_key": "…", "tier": "pro"}`; with `null` the key becomes unknown |
 /// | POST | `/api/bypass` | `{"reason": "…", "minutes": 15}`: nobody is limited until then |

@@ -14,7 +14,8 @@ use super::{
 use crate::store::redis::{ConnectError, RedisStore};
 use crate::{
     client::{
-        CacheSettings, ForwardedHeader, StaticTiers, TierCache, TierResolver, TrustedProxies,
+        CacheSettings, ClientDigests, ForwardedHeader, StaticTiers, TierCache, TierResolver,
+        TrustedProxies,
     },
     clock::{Clock, MonotonicClock},
     policy::OnStoreError,
@@ -34,6 +35,7 @@ pub struct Builder {
     exempt: Vec<String>,
     secrets: Vec<String>,
     secret_header: Option<HeaderName>,
+    digest_secret: Option<String>,
     on_store_error: OnStoreError,
     headers: HeaderStyle,
     mode: Mode,
@@ -96,6 +98,11 @@ pub enum BuildError {
     /// The header of a secret was chosen, but there is no secret.
     #[error("bypass_header has no effect without bypass_secret: give it one, or leave it out")]
     HeaderWithoutSecret,
+    /// A secret for the digests of clients that could be guessed.
+    #[error(
+        "client_digest_secret: a secret is {SHORTEST} to {LONGEST} bytes long, and this one is {0}; make one with: openssl rand -hex 32"
+    )]
+    ClientDigestSecret(usize),
     /// The cache of tiers was set up, but tiers come from a table or from nowhere.
     #[error(
         "tier_ttl and tier_cache_capacity have no effect unless tiers come from Redis or from a tier_resolver: leave them out"
@@ -205,6 +212,31 @@ impl Builder {
         self
     }
 
+    /// Sets the secret with which log lines name clients: in them API keys, identities and all other
+    /// clients but addresses are [`client_digest`](RateLimiter::client_digest)s, HMAC-SHA-256 with this
+    /// secret. Without it a reader of the log cannot check whether a name that they guess, such as an
+    /// email address, is in the log.
+    ///
+    /// Processes with the same secret name a client in the same way. If it is not set, each process makes
+    /// a random one when it starts: a client can then be followed through the log of one process.
+    ///
+    /// It is 32 to 512 bytes long, as `openssl rand -hex 32` makes them. The names of keys in Redis do
+    /// not depend on it: there clients are [`ClientId`](crate::ClientId)s.
+    ///
+    /// ```
+    /// use ratelimit::{ClientId, RateLimiter};
+    ///
+    /// # let secret = "0123456789abcdef0123456789abcdef";
+    /// let limiter = RateLimiter::builder().client_digest_secret(secret).build()?;
+    /// let alice = ClientId::identity(b"alice@example.com");
+    /// assert!(limiter.client_digest(alice).starts_with("identity:hmac:"));
+    /// # Ok::<(), ratelimit::BuildError>(())
+    /// ```
+    pub fn client_digest_secret(mut self, secret: impl Into<String>) -> Self {
+        self.digest_secret = Some(secret.into());
+        self
+    }
+
     /// What happens to requests while the store cannot be asked, where their policy does not say;
     /// [`OnStoreError::Local`] if not set.
     pub fn on_store_error(mut self, on_store_error: OnStoreError) -> Self {
@@ -286,7 +318,15 @@ impl Builder {
             BuildError::ExemptNetwork,
             BuildError::ExemptsEverybody,
         )?;
+        let digests = match self.digest_secret {
+            Some(secret) if !(SHORTEST..=LONGEST).contains(&secret.len()) => {
+                return Err(BuildError::ClientDigestSecret(secret.len()));
+            }
+            Some(secret) => ClientDigests::with_secret(&secret),
+            None => ClientDigests::default(),
+        };
         Ok(RateLimiter::new(Settings {
+            digests,
             store,
             clock,
             on_store_error: self.on_store_error,

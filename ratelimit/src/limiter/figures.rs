@@ -67,6 +67,30 @@ impl RateLimiter {
             .collect()
     }
 
+    /// Returns the name of a client in the log: `ip:203.0.113.7` for an address, and for an API key, an
+    /// identity or anything else 16 digits of a digest with the secret that was set with
+    /// [`client_digest_secret`](crate::Builder::client_digest_secret), as in
+    /// `identity:hmac:8f4b9d2c71a06e35`.
+    ///
+    /// With that secret it can be computed elsewhere, here for the identity `alice`:
+    ///
+    /// ```sh
+    /// id="identity:$(printf %s alice | sha256sum | cut -c1-32)"
+    /// printf %s "$id" | openssl dgst -sha256 -hmac "$SECRET" | sed 's/.* //' | cut -c1-16
+    /// ```
+    pub fn client_digest(&self, client: ClientId) -> String {
+        self.0.digests.name(client)
+    }
+
+    /// Returns the client with this name in the log, if this process has turned it away lately.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn find_client(&self, digest: &str) -> Option<ClientId> {
+        let lately = self.0.watch.observer.most_limited(usize::MAX).into_iter();
+        lately
+            .map(|limited| limited.client)
+            .find(|&client| self.client_digest(client) == digest)
+    }
+
     /// What the store is and, if that is elsewhere, where.
     #[cfg(feature = "dashboard")]
     pub(crate) fn store_name(&self) -> (&'static str, Option<&str>) {

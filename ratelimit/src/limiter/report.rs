@@ -5,7 +5,7 @@ use super::{
     account::{Account, Accounts, Exemption, Verdict},
     sampled::Sampled,
 };
-use crate::observe::Outcome;
+use crate::{client::ClientDigests, observe::Outcome};
 
 /// What the log says of requests, at most once a second of each kind.
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl RateLimiter {
             };
             observer.count(account.policy, account.tier, outcome);
             if outcome == Outcome::Shadow {
-                self.0.reports.would_have_limited(account);
+                self.0.reports.would_have_limited(account, &self.0.digests);
             }
         }
         if verdict == Verdict::Limited {
@@ -31,7 +31,7 @@ impl RateLimiter {
             if let Some(client) = account.client {
                 observer.turned_away(client);
             }
-            self.0.reports.limited(account);
+            self.0.reports.limited(account, &self.0.digests);
         }
     }
 }
@@ -53,12 +53,12 @@ fn outcome(account: &Account, verdict: Verdict) -> Option<Outcome> {
 }
 
 impl Reports {
-    fn limited(&self, account: &Account) {
+    fn limited(&self, account: &Account, digests: &ClientDigests) {
         let Some(decision) = account.decision else {
             return;
         };
         self.limited.say(decision.at_micros, |left_out| {
-            let client = account.client.map(|client| client.to_string());
+            let client = account.client.map(|client| digests.name(client));
             tracing::info!(
                 target: "ratelimit::limited",
                 policy = account.policy.name(),
@@ -71,12 +71,12 @@ impl Reports {
         });
     }
 
-    fn would_have_limited(&self, account: &Account) {
+    fn would_have_limited(&self, account: &Account, digests: &ClientDigests) {
         let Some(decision) = account.decision else {
             return;
         };
         self.shadow.say(decision.at_micros, |left_out| {
-            let client = account.client.map(|client| client.to_string());
+            let client = account.client.map(|client| digests.name(client));
             tracing::info!(
                 policy = account.policy.name(),
                 tier = account.tier.name(),

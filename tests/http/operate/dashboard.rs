@@ -1,7 +1,7 @@
 //! The JSON beneath the page.
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{Dashboard, RateLimiter, TokenError, dashboard, rate_limit};
+use ratelimit::{ClientId, Dashboard, RateLimiter, TokenError, dashboard, rate_limit};
 use ratelimit_tests::{App, RedisServer};
 use reqwest::{Response, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -275,6 +275,37 @@ async fn a_client_is_looked_at_and_reset_and_nonsense_is_refused_in_words() {
     let request = app.post("/limits/api/tier").bearer_auth(TOKEN);
     let broken = request.header(CONTENT_TYPE, "application/json").body("{");
     assert_eq!(broken.send().await.expect("an answer").status(), 400);
+}
+
+#[rate_limit(limit = 1, key = header("x-user"), name = "by a user's name, looked at")]
+async fn by_user() {}
+
+#[tokio::test]
+async fn a_client_is_found_by_its_name_in_the_log() {
+    let limiter = RateLimiter::default();
+    let page = dashboard(limiter.clone())
+        .token(TOKEN)
+        .expect("long enough");
+    let router = Router::new()
+        .route("/by_user", get(by_user))
+        .nest("/limits", page.into_router())
+        .layer(Extension(limiter.clone()));
+    let app = App::start(router).await;
+    let client = ClientId::header(b"alice@example.com");
+    let peek = async || {
+        let named = json!({ "client": limiter.client_digest(client) });
+        post(&app, "/limits/api/clients/peek", named).await
+    };
+    for status in [200, 429] {
+        assert_eq!(peek().await.status(), 422, "it was not turned away yet");
+        let request = app.get("/by_user").header("x-user", "alice@example.com");
+        assert_eq!(request.send().await.expect("an answer").status(), status);
+    }
+    let answer = peek().await;
+    assert_eq!(answer.status(), 200);
+    let answer = json(answer).await;
+    assert_eq!(answer["client"], client.to_string());
+    assert_eq!(answer["buckets"][0]["remaining"], 0);
 }
 
 #[tokio::test]
