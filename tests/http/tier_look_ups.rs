@@ -32,25 +32,33 @@ fn request(key: &str) -> Parts {
     request.body(()).expect("a request").into_parts().0
 }
 
+/// Long enough for an answer also on a busy machine, and short enough to wait for.
+const TIMEOUT: Duration = Duration::from_millis(400);
+
 fn limiter(store: RedisStore) -> RateLimiter {
     let limiter = RateLimiter::builder().store(store).build();
     limiter.expect("nothing is wrong with it")
 }
 
+/// A limiter that reaches its Redis through a proxy. Connecting has the same timeout, so it may take
+/// more than one attempt.
+async fn limiter_through(proxy: &Proxy, timeout: Duration, clock: &ManualClock) -> RateLimiter {
+    for _ in 0..20 {
+        let builder = RedisStore::builder(proxy.url()).timeout(timeout);
+        if let Ok(store) = builder.clock(clock.clone()).connect().await {
+            return limiter(store);
+        }
+    }
+    panic!("no connection in 20 attempts");
+}
+
 /// The round trip takes more than half of the timeout, so that two do not fit into it.
 #[tokio::test]
 async fn a_tier_is_read_from_a_distant_redis_without_an_outage() {
-    const TIMEOUT: Duration = Duration::from_millis(400);
-
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port()).await;
     let clock = ManualClock::new();
-    let store = RedisStore::builder(proxy.url())
-        .timeout(TIMEOUT)
-        .clock(clock.clone())
-        .connect()
-        .await;
-    let limiter = limiter(store.expect("a redis-server"));
+    let limiter = limiter_through(&proxy, TIMEOUT, &clock).await;
     for key in ["k-0", "k-1", "k-2"] {
         let set = limiter.set_tier(key, Some("pro")).await;
         set.expect("it is answered");
@@ -74,11 +82,7 @@ async fn a_tier_is_read_from_a_distant_redis_without_an_outage() {
 async fn a_redis_that_does_not_answer_is_waited_for_once_also_by_a_request_with_new_keys() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port()).await;
-    let store = RedisStore::builder(proxy.url())
-        .timeout(USUAL_TIMEOUT)
-        .connect()
-        .await;
-    let limiter = limiter(store.expect("a redis-server"));
+    let limiter = limiter_through(&proxy, USUAL_TIMEOUT, &ManualClock::new()).await;
     proxy.make(Trouble::BlackHole);
     let lag = Lag::measure();
     for n in 0..20 {
@@ -93,26 +97,57 @@ async fn a_redis_that_does_not_answer_is_waited_for_once_also_by_a_request_with_
     }
 }
 
+/// What was leased is spent while Redis does not answer.
+#[tokio::test]
+async fn a_slice_needs_no_redis_also_for_a_request_with_a_new_key() {
+    static LEASED: Policy = Policy::new("tier look-up, leased", Algorithm::TokenBucket, &TIERS)
+        .with_tier_header(&HEADERS[0])
+        .with_lease();
+
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port()).await;
+    // Its time stands still, so that no slice ends.
+    let limiter = limiter_through(&proxy, TIMEOUT, &ManualClock::new()).await;
+    let (anonymous, ()) = Request::new(()).into_parts();
+    let check = async |parts| limiter.check(&LEASED, Caller::new(parts)).await;
+    // Slices double: of the first in which three requests are checked there is one more.
+    eventually("a slice with a rest", async || {
+        let before = server.calls("evalsha").await;
+        check(&anonymous).await;
+        check(&anonymous).await;
+        server.calls("evalsha").await == before
+    })
+    .await;
+    proxy.make(Trouble::BlackHole);
+    let status = check(&request("k-new")).await;
+    assert!(status.is_allowed() && !status.is_degraded(), "{status:?}");
+}
+
 #[tokio::test]
 async fn a_tier_that_may_have_been_set_is_read_again() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port()).await;
-    let store = RedisStore::builder(proxy.url())
-        .timeout(USUAL_TIMEOUT)
-        .connect()
-        .await;
-    let limiter = limiter(store.expect("a redis-server"));
+    let clock = ManualClock::new();
+    let limiter = limiter_through(&proxy, TIMEOUT, &clock).await;
     let parts = request("k-alice");
     let tier = async || {
         let status = limiter.check(&BY_KEY, Caller::new(&parts)).await;
         status.tier().name()
     };
     assert_eq!(tier().await, "free");
-    proxy.make(Trouble::Delay(USUAL_TIMEOUT * 3));
+    proxy.make(Trouble::Delay(TIMEOUT * 3));
     let set = limiter.set_tier("k-alice", Some("pro")).await;
     set.expect_err("the answer is late");
     proxy.make(Trouble::None);
-    eventually("an answer", async || tier().await == "pro").await;
+    // A look-up that fails is repeated after a second. What was cached before would hold for 5.
+    let mut seen = tier().await;
+    for _ in 0..4 {
+        if seen != "pro" {
+            clock.advance(Duration::from_secs(1));
+            seen = tier().await;
+        }
+    }
+    assert_eq!(seen, "pro");
 }
 
 /// What an application has on its keys is its own.

@@ -112,16 +112,15 @@ impl LookUps {
 pub(crate) struct Resolved {
     /// `None` also if the key is not known because its look-up failed.
     pub(crate) caller: Option<KnownCaller>,
-    /// This request waited for a look-up in vain: there was no answer in time, or the store that has
-    /// the tiers is unavailable.
-    pub(crate) is_unavailable: bool,
+    /// This request waited in vain for a look-up, by the resolver's own timeout or by this cache's.
+    pub(crate) is_unanswered: bool,
 }
 
 impl From<Option<KnownCaller>> for Resolved {
     fn from(caller: Option<KnownCaller>) -> Self {
         Self {
             caller,
-            is_unavailable: false,
+            is_unanswered: false,
         }
     }
 }
@@ -301,7 +300,7 @@ impl TierCache {
                 &self.look_ups.by_resolver
             }
             Err(error) => {
-                if !error.is_unavailable() {
+                if !error.is_logged() {
                     self.failures.failed(error, self.clock.now_micros());
                 }
                 &self.look_ups.failed
@@ -312,7 +311,7 @@ impl TierCache {
             Ok(caller) => caller.into(),
             Err(error) => Resolved {
                 caller: entry.last(),
-                is_unavailable: is_late || error.is_unavailable(),
+                is_unanswered: is_late || error.is_unanswered(),
             },
         }
     }

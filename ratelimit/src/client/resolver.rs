@@ -8,9 +8,11 @@ use super::{ApiKey, ClientId};
 
 /// Knows API keys and their tiers: a table, Redis, the application's own database.
 ///
-/// A limiter keeps its answers in a bounded cache (for 30 seconds, "unknown" for 5), asks once for
-/// a key however many requests wait for the answer, and goes by the last answer while the resolver
-/// fails.
+/// A limiter keeps its answers in a bounded cache (for 30 seconds, "unknown" for 5), looks a key up
+/// once however many requests wait for the answer, and uses the last answer while the resolver fails.
+/// A look-up that takes longer than a second has failed, and so has one that panics. Its future is
+/// polled by the requests that wait for it, whichever of them comes first, and dropped with the last of
+/// them.
 ///
 /// ```
 /// use ratelimit::{ApiKey, KnownKey, ResolveError, TierResolver};
@@ -69,11 +71,22 @@ impl KnownKey {
     }
 }
 
-/// Whoever knows the keys could not be asked.
+/// The tier of an API key could not be looked up.
 #[derive(Debug)]
 pub struct ResolveError {
     reason: Box<dyn Error + Send + Sync>,
-    is_unavailable: bool,
+    kind: Failure,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Other,
+    /// The store that has the tiers did not answer, which its circuit breaker logs.
+    #[cfg(feature = "redis")]
+    Unanswered,
+    /// The store was not asked, since it is known to be unavailable.
+    #[cfg(feature = "redis")]
+    NotAsked,
 }
 
 impl ResolveError {
@@ -81,21 +94,37 @@ impl ResolveError {
     pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             reason: reason.into(),
-            is_unavailable: false,
+            kind: Failure::Other,
         }
     }
 
-    /// The store that has the tiers is unavailable, which its circuit breaker logs.
     #[cfg(feature = "redis")]
-    pub(crate) fn unavailable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn unanswered(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            is_unavailable: true,
+            kind: Failure::Unanswered,
             ..Self::new(reason)
         }
     }
 
-    pub(super) fn is_unavailable(&self) -> bool {
-        self.is_unavailable
+    #[cfg(feature = "redis")]
+    pub(crate) fn not_asked(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            kind: Failure::NotAsked,
+            ..Self::new(reason)
+        }
+    }
+
+    /// Whether the log says already why.
+    pub(super) fn is_logged(&self) -> bool {
+        self.kind != Failure::Other
+    }
+
+    /// Whether a store was waited for in vain.
+    pub(super) fn is_unanswered(&self) -> bool {
+        #[cfg(feature = "redis")]
+        return self.kind == Failure::Unanswered;
+        #[cfg(not(feature = "redis"))]
+        false
     }
 }
 

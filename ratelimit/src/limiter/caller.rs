@@ -68,8 +68,8 @@ impl fmt::Debug for Caller<'_> {
 struct LookedUp<'a>(SmallVec<[(ApiKey<'a>, Resolved); 1]>);
 
 impl LookedUp<'_> {
-    fn is_unavailable(&self) -> bool {
-        self.0.iter().any(|(_, resolved)| resolved.is_unavailable)
+    fn is_unanswered(&self) -> bool {
+        self.0.iter().any(|(_, resolved)| resolved.is_unanswered)
     }
 }
 
@@ -111,7 +111,7 @@ impl RateLimiter {
         for policy in policies {
             accounts.add(self.account_of(policy, caller, &mut looked_up).await);
         }
-        (accounts, looked_up.is_unavailable())
+        (accounts, looked_up.is_unanswered())
     }
 
     async fn account_of<'a>(
@@ -143,12 +143,12 @@ impl RateLimiter {
         let resolved = match &self.0.tiers {
             // This request does not wait for the store again.
             #[cfg(feature = "redis")]
-            Tiers::InStore(cache) if looked_up.is_unavailable() => cache.cached(key).into(),
+            Tiers::InStore(cache) if looked_up.is_unanswered() => cache.cached(key).into(),
             #[cfg(feature = "redis")]
             Tiers::InStore(cache) => cache.get(key).await,
             Tiers::Resolver(cache) => Resolved {
                 // Of the application's resolver, which says nothing about the store.
-                is_unavailable: false,
+                is_unanswered: false,
                 ..cache.get(key).await
             },
             Tiers::Nobody | Tiers::Static(_) => Resolved::default(),

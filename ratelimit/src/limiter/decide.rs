@@ -56,6 +56,9 @@ impl RateLimiter {
     /// Decides as during an outage. Nothing is sent to the store, which has just kept this request
     /// waiting for as long as a request may wait for it.
     pub(super) fn decide_in_outage(&self, accounts: &mut Accounts) -> Verdict {
+        if let Some(verdict) = self.decide_at_once(accounts) {
+            return verdict;
+        }
         let charges = accounts.charges(|_| true);
         let now = self.0.clock.now_micros();
         self.decide_unasked(accounts, &charges, now)

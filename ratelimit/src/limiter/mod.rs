@@ -225,8 +225,8 @@ impl RateLimiter {
         #[cfg(feature = "redis")]
         self.keep_in_touch();
         let began = std::time::Instant::now();
-        let (mut accounts, is_unavailable) = self.accounts(policies, &caller).await;
-        let mut verdict = if is_unavailable {
+        let (mut accounts, is_unanswered) = self.accounts(policies, &caller).await;
+        let mut verdict = if is_unanswered {
             self.decide_in_outage(&mut accounts)
         } else {
             self.decide(&mut accounts, self.deadline()).await

@@ -250,7 +250,7 @@ mod tests {
             ];
             let last = words.len() - 1;
             let (one, other) = (splits.0.min(last), splits.1.min(last));
-            let is_named = |split: usize| words[..split].join(":") != "";
+            let is_named = |split: usize| !words[..split].join(":").is_empty();
             prop_assume!(is_named(one) && is_named(other));
             let a = bucket_of(&words, one, ALGORITHMS[algorithms.0], limits.0);
             let b = bucket_of(&words, other, ALGORITHMS[algorithms.1], limits.1);

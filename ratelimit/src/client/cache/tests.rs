@@ -298,3 +298,40 @@ async fn a_resolver_that_panics_has_failed() {
     clock.advance(FAILED_FOR);
     assert_eq!(tier(&cache).await.as_deref(), Some("pro"));
 }
+
+/// A resolver that uses a timer of the runtime in which it is polled first.
+struct SleepsForAnHour;
+
+impl TierResolver for SleepsForAnHour {
+    async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_look_up_that_was_begun_in_another_runtime_ends_in_time() {
+    for is_shut_down in [false, true] {
+        let settings = CacheSettings {
+            timeout: Duration::from_millis(200),
+            ..CacheSettings::default()
+        };
+        let clock = Arc::new(ManualClock::new());
+        let cache = TierCache::new(SleepsForAnHour, settings, clock);
+        let runtimes = [(); 2].map(|()| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build();
+            runtime.expect("a runtime")
+        });
+        let [first, second] = runtimes;
+        let mut stuck: Pin<Box<dyn Future<Output = _>>> = Box::pin(tier(&cache));
+        first.block_on(async { poll_once(&mut stuck) });
+        // Of the first runtime no timer fires any more.
+        let first = (!is_shut_down).then_some(first);
+        let waited = second
+            .block_on(async { tokio::time::timeout(Duration::from_secs(10), tier(&cache)).await });
+        assert_eq!(waited, Ok(None), "is_shut_down: {is_shut_down}");
+        drop((stuck, first));
+    }
+}

@@ -84,8 +84,10 @@ impl TierResolver for RedisTiers {
         let tier = answer.map_err(|error| {
             if error.is_of_one_bucket() {
                 ResolveError::new(error)
+            } else if error.is_outage() {
+                ResolveError::unanswered(error)
             } else {
-                ResolveError::unavailable(error)
+                ResolveError::not_asked(error)
             }
         })?;
         // A name that is not UTF-8 is not the name of any policy's tier.
