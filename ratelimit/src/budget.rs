@@ -36,6 +36,14 @@ impl Budget {
         self.deadline <= Instant::now()
     }
 
+    /// Returns a budget that ends this much later: for work whose caller does not wait any more.
+    #[cfg(feature = "redis")]
+    pub(crate) fn extend(self, by: Duration) -> Self {
+        Self {
+            deadline: self.deadline.checked_add(by).unwrap_or(self.deadline),
+        }
+    }
+
     /// Runs a step for as long as the budget lasts.
     pub(crate) async fn run<T>(self, step: impl Future<Output = T>) -> Result<T, OutOfTime> {
         timeout_at(self.deadline, step).await.map_err(|_| OutOfTime)

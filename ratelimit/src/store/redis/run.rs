@@ -40,6 +40,9 @@ impl Run<'_> {
     }
 
     /// Takes what is wanted, or else what is needed. What was taken, and the decision about it.
+    ///
+    /// The caller decides what the breaker counts: the deadline may be later than the one by which
+    /// a request expects its answer.
     pub(super) async fn lease(
         self,
         bucket: &Bucket,
@@ -49,7 +52,7 @@ impl Run<'_> {
         let source = &self.store.scripts.of(bucket.algorithm()).lease;
         let shard = self.store.shard_of(bucket.client());
         let wants = rule(bucket, wanted);
-        let answer = self.ask(shard, || self.one(shard, source, bucket, needed, &wants));
+        let answer = self.answer(shard, || self.one(shard, source, bucket, needed, &wants));
         let Answer([now, taken, state @ ..]) = answer.await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         let cost = if taken == 2 { wanted } else { needed };
@@ -236,11 +239,21 @@ impl Run<'_> {
         T: FromRedisValue,
         F: Future<Output = Result<Value, RedisError>>,
     {
-        let answer = async || {
-            let answer = question().await.map_err(|error| failed(shard, &error))?;
-            redis::from_redis_value(answer).map_err(|_| not_the_scripts())
-        };
-        shard.breaker.ask(answer).await
+        shard.breaker.ask(|| self.answer(shard, question)).await
+    }
+
+    /// The answer, which the breaker does not count.
+    async fn answer<T, F>(
+        self,
+        shard: &Shard,
+        question: impl FnOnce() -> F,
+    ) -> Result<T, StoreError>
+    where
+        T: FromRedisValue,
+        F: Future<Output = Result<Value, RedisError>>,
+    {
+        let answer = question().await.map_err(|error| failed(shard, &error))?;
+        redis::from_redis_value(answer).map_err(|_| not_the_scripts())
     }
 
     fn key(&self, bucket: &Bucket) -> String {

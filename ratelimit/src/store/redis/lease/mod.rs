@@ -6,6 +6,7 @@
 //! together admit no more than the limit, though a slice is spent later than it is taken, is the
 //! doing of the bucket's books; see [`Lease`]. How large a slice is, is said in [`slice`].
 
+mod acquisition;
 mod keeper;
 #[cfg(all(test, shuttle))]
 mod models;
@@ -18,11 +19,12 @@ use std::{
 };
 
 use quick_cache::sync::Cache;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore};
 
 use self::{
+    acquisition::LATE_CALLS,
     keeper::Keeper,
-    slice::{Slice, Taken, Turn, Unspent},
+    slice::{Slice, Turn, Unspent},
 };
 use super::RedisStore;
 use crate::{
@@ -45,6 +47,8 @@ pub(super) struct Leases {
     clock: Arc<dyn Clock>,
     /// Made when the first bucket is leased.
     held: OnceLock<Cache<BucketKey, Arc<Held>>>,
+    /// One permit for each call that may run on after its requests have timed out.
+    late_calls: Arc<Semaphore>,
     keeper: Keeper,
 }
 
@@ -64,6 +68,7 @@ impl Leases {
             by_default,
             clock: clock.unwrap_or_else(|| Arc::new(MonotonicClock::new())),
             held: OnceLock::new(),
+            late_calls: Arc::new(Semaphore::new(LATE_CALLS)),
             keeper: Keeper::default(),
         }
     }
@@ -130,16 +135,6 @@ impl Held {
     }
 }
 
-/// A slice is under way. Who waits for it goes on when this is dropped, whether it has come or not.
-struct UnderWay(Arc<Held>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.slice().nothing_is_under_way();
-        self.0.came.notify_waiters();
-    }
-}
-
 impl RedisStore {
     /// Whether there are slices to spend.
     pub(crate) fn has_slices(&self) -> bool {
@@ -188,7 +183,7 @@ impl RedisStore {
         };
         match turn {
             (Turn::Spent(decision), _) => return Ok(decision),
-            (Turn::Take(wanted), _) => return self.take(held, cost, wanted, deadline).await,
+            (Turn::Take(wanted), _) => return self.acquire(held, cost, wanted, deadline).await,
             (Turn::Alone, _) => {}
             (Turn::Wait, came) => {
                 // In time or not, the slice may be there; and if not, it is too late to ask.
@@ -202,61 +197,6 @@ impl RedisStore {
         let decision = self.run(deadline).check(&held.books, cost).await?;
         held.slice().heard(&decision);
         Ok(held.with_slice(decision))
-    }
-
-    /// Takes a slice, of which a request is a part. It comes whether or not somebody still waits
-    /// for it.
-    async fn take(
-        &self,
-        held: &Arc<Held>,
-        needed: u32,
-        wanted: u32,
-        deadline: Budget,
-    ) -> Result<Decision, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        let store = self.clone();
-        let under_way = UnderWay(held.clone());
-        tokio::spawn(async move {
-            let held = &under_way.0;
-            let decision = store.fetch(held, needed, wanted, deadline).await;
-            if let Err(Ok(decision)) = answer.send(decision)
-                && decision.allowed
-            {
-                store.put_back(held, needed, &decision);
-            }
-        });
-        let lost = |_| Err(StoreError::new("its runtime has ended"));
-        answered.await.unwrap_or_else(lost)
-    }
-
-    async fn fetch(
-        &self,
-        held: &Arc<Held>,
-        needed: u32,
-        wanted: u32,
-        deadline: Budget,
-    ) -> Result<Decision, StoreError> {
-        let asked_at = self.leases.clock.now_micros();
-        let run = self.run(deadline);
-        let (size, decision) = run.lease(&held.books, needed, wanted).await?;
-        if !decision.allowed {
-            held.slice().heard(&decision);
-            return Ok(decision);
-        }
-        let taken = Taken {
-            decision,
-            asked_at,
-            ends_at: held.end(asked_at, &decision),
-        };
-        let before = held.slice().came(size, needed, taken);
-        self.keep(held);
-        if let Some(unspent) = before {
-            self.return_later(&held.books, unspent);
-        }
-        Ok(Decision {
-            remaining: decision.remaining + (size - needed),
-            ..decision
-        })
     }
 
     /// Undoes that a request was admitted from a slice, or by an answer of the store.
@@ -309,7 +249,7 @@ impl RedisStore {
     /// Forgets the slice of a bucket that begins anew.
     pub(super) fn drop_slice(&self, bucket: &Bucket) {
         if let Some(held) = self.leases.known(bucket) {
-            held.slice().close();
+            held.slice().reset();
         }
     }
 }

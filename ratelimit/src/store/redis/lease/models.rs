@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shuttle::thread;
 
-use super::*;
+use super::{acquisition::Acquisition, slice::Taken, *};
 use crate::{
     client::ClientId,
     policy::{Policy, Quota, Tier},
@@ -27,6 +27,8 @@ struct Process {
     taken: AtomicU64,
     spent: AtomicU64,
     returned: AtomicU64,
+    fetched: AtomicU64,
+    timed_out: AtomicU64,
 }
 
 impl Process {
@@ -41,6 +43,8 @@ impl Process {
             taken: AtomicU64::new(0),
             spent: AtomicU64::new(0),
             returned: AtomicU64::new(0),
+            fetched: AtomicU64::new(0),
+            timed_out: AtomicU64::new(0),
         })
     }
 
@@ -54,6 +58,7 @@ impl Process {
         let turn = self.held.slice().turn(1, now);
         match turn {
             Turn::Spent(_) => {}
+            Turn::Take(wanted) if self.is_answered_late() => return self.fetch_late(wanted, now),
             Turn::Take(wanted) => self.fetch(wanted, now),
             Turn::Wait if self.held.slice().spend(1, self.now()).is_some() => {}
             Turn::Wait | Turn::Alone => count(&self.taken, 1),
@@ -61,16 +66,35 @@ impl Process {
         count(&self.spent, 1);
     }
 
+    /// Of every other slice.
+    fn is_answered_late(&self) -> bool {
+        self.fetched.fetch_add(1, Ordering::SeqCst) % 2 == 1
+    }
+
+    /// The request has timed out when its slice arrives, so that its part goes back.
+    fn fetch_late(&self, wanted: u32, asked_at: u64) {
+        let acquisition = Acquisition(self.held.clone());
+        count(&self.timed_out, 1);
+        acquisition.release_waiters();
+        self.arrives(&acquisition, wanted, asked_at);
+        let is_back = self.held.slice().put_back(1, asked_at, self.now());
+        self.keeper.kept().insert(&self.held);
+        count(&self.returned, u32::from(!is_back));
+    }
+
     fn fetch(&self, wanted: u32, asked_at: u64) {
-        let under_way = UnderWay(self.held.clone());
+        self.arrives(&Acquisition(self.held.clone()), wanted, asked_at);
+    }
+
+    fn arrives(&self, acquisition: &Acquisition, wanted: u32, asked_at: u64) {
         count(&self.taken, wanted);
         let taken = Taken {
             decision: decision(asked_at),
             asked_at,
             ends_at: asked_at + LIFE,
         };
-        let before = under_way.0.slice().came(wanted, 1, taken);
-        self.keeper.kept().insert(&under_way.0);
+        let before = acquisition.0.slice().came(wanted, 1, taken);
+        self.keeper.kept().insert(&acquisition.0);
         count(&self.returned, before.map_or(0, |unspent| unspent.cost));
     }
 
@@ -113,7 +137,10 @@ fn what_is_taken_is_spent_or_goes_back_and_never_both() {
         }
         process.give_back(None);
         let sum = |what: &AtomicU64| what.load(Ordering::SeqCst);
-        assert_eq!(sum(&process.spent), 12);
-        assert_eq!(sum(&process.taken), 12 + sum(&process.returned));
+        assert_eq!(sum(&process.spent) + sum(&process.timed_out), 12);
+        assert_eq!(
+            sum(&process.taken),
+            sum(&process.spent) + sum(&process.returned)
+        );
     });
 }

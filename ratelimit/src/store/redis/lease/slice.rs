@@ -32,6 +32,8 @@ pub(super) struct Slice {
     since: u64,
     /// What of the slice that is under way is promised to nobody yet.
     under_way: Option<u32>,
+    /// How often the bucket was reset by this process.
+    resets: u64,
 }
 
 /// When a slice was taken, and how the bucket stood then.
@@ -78,6 +80,7 @@ impl Slice {
             spent: 0,
             since: now,
             under_way: None,
+            resets: 0,
         }
     }
 
@@ -131,6 +134,14 @@ impl Slice {
         self.under_way = None;
     }
 
+    /// Has no more requests wait for the slice that is under way. They are checked one by one
+    /// until it has come.
+    pub(super) fn promise_no_more(&mut self) {
+        if let Some(promised) = &mut self.under_way {
+            *promised = 0;
+        }
+    }
+
     /// What the store said about a request alone.
     pub(super) fn heard(&mut self, decision: &Decision) {
         self.rest = decision.remaining;
@@ -155,6 +166,18 @@ impl Slice {
             cost,
             taken: taken.decision,
         })
+    }
+
+    /// Drops what is left, as the bucket begins again with its whole quota.
+    pub(super) fn reset(&mut self) {
+        self.close();
+        self.resets += 1;
+    }
+
+    /// How often the bucket was reset by this process: a slice that was asked for before a reset is
+    /// not spent after it.
+    pub(super) fn resets(&self) -> u64 {
+        self.resets
     }
 
     /// What is left, which is nothing where there is no slice.

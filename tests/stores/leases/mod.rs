@@ -1,6 +1,8 @@
 //! Leases: never more than the limit, whoever holds slices and however they end, and nearly all of
 //! it, with few calls.
 
+mod losses;
+
 use std::{
     thread::JoinHandle,
     time::{Duration, Instant},

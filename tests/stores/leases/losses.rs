@@ -1,0 +1,207 @@
+//! What a bucket loses of what was leased from it when a request times out or is canceled: nothing.
+
+use std::{future::poll_fn, pin::pin, task::Poll};
+
+use ratelimit::RedisStoreBuilder;
+use ratelimit_tests::{Proxy, Trouble};
+
+use super::*;
+
+/// How long a store waits for an answer that comes late.
+const TIMEOUT: Duration = Duration::from_millis(400);
+
+/// How late it comes.
+const DELAY: Duration = Duration::from_millis(1_200);
+
+/// Few enough for a slice to be spent in no time.
+const QUOTA: Quota = Quota::new(800, LONG);
+
+/// A process with leases, and what another process sees.
+struct Scene {
+    clock: ManualClock,
+    store: RedisStore,
+    limiter: RateLimiter,
+    observer: RedisStore,
+}
+
+impl Scene {
+    async fn new(server: &RedisServer) -> Self {
+        Self::of(server, server.builder()).await
+    }
+
+    /// A process that reaches Redis through a proxy, and waits only so long for an answer.
+    async fn behind(proxy: &Proxy, server: &RedisServer) -> Self {
+        let builder = RedisStore::builder(proxy.url()).timeout(TIMEOUT);
+        // More than there are checks while one of them is slow.
+        Self::of(server, builder.connections(16)).await
+    }
+
+    async fn of(server: &RedisServer, builder: RedisStoreBuilder) -> Self {
+        let clock = ManualClock::new();
+        let store = builder.leases().clock(clock.clone()).connect().await;
+        let store = store.expect("a redis-server");
+        let limiter = RateLimiter::builder().store(store.clone()).build();
+        Self {
+            observer: still(server, &clock).await,
+            clock,
+            store,
+            limiter: limiter.expect("a limiter"),
+        }
+    }
+
+    /// Checks until a slice is spent to its last, so that the next check acquires another one.
+    /// Returns how many checks were allowed.
+    async fn spend_a_slice(&self, bucket: Bucket) -> u32 {
+        let mut admitted = hammer(&self.store, bucket, 1, 40).await;
+        while !all_is_back(&self.observer, bucket, admitted).await {
+            assert!(admitted < held(&bucket), "something of it is lost");
+            admitted += hammer(&self.store, bucket, 1, 1).await;
+        }
+        admitted
+    }
+
+    /// Waits until the bucket has all that was not admitted, once every slice was given back.
+    async fn nothing_is_lost(&self, bucket: Bucket, admitted: u32) {
+        eventually("what was not admitted", || async {
+            self.limiter.give_back_leases().await;
+            all_is_back(&self.observer, bucket, admitted).await
+        })
+        .await;
+    }
+}
+
+/// Polls a future at most so often, and drops it. Returns its output, if it has come to one.
+async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    poll_fn(|context| {
+        polls += 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if polls >= times => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Has a check acquire a slice that arrives when the check has timed out. Returns how many were
+/// allowed before.
+async fn acquire_late(scene: &Scene, proxy: &Proxy, bucket: Bucket) -> u32 {
+    let admitted = scene.spend_a_slice(bucket).await;
+    proxy.make(Trouble::Delay(DELAY));
+    let began = Instant::now();
+    assert!(scene.store.check(&bucket, 1).await.is_err());
+    assert!(began.elapsed() < DELAY, "it waits for its timeout");
+    proxy.make(Trouble::None);
+    let is_taken = left(&scene.observer, bucket).await < held(&bucket) - admitted - 1;
+    assert!(is_taken, "the slice is not in the bucket any more");
+    admitted
+}
+
+#[tokio::test]
+async fn a_slice_that_arrives_after_the_timeout_is_not_lost() {
+    let server = RedisServer::start();
+    for algorithm in ALGORITHMS {
+        let proxy = Proxy::start(server.port()).await;
+        let scene = Scene::behind(&proxy, &server).await;
+        let bucket = bucket(policy("late", algorithm, QUOTA), 1);
+        let admitted = acquire_late(&scene, &proxy, bucket).await;
+        // Until it arrives each request is checked alone.
+        assert_eq!(hammer(&scene.store, bucket, 1, 5).await, 5);
+        scene.nothing_is_lost(bucket, admitted + 5).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slice_that_arrives_after_the_timeout_is_spent() {
+    let server = RedisServer::start();
+    for algorithm in ALGORITHMS {
+        let proxy = Proxy::start(server.port()).await;
+        let scene = Scene::behind(&proxy, &server).await;
+        let bucket = bucket(policy("spent late", algorithm, QUOTA), 1);
+        acquire_late(&scene, &proxy, bucket).await;
+        let taken = left(&scene.observer, bucket).await;
+        let has_arrived = || async {
+            // One that goes over the connection that is slow has no answer.
+            let look = scene.store.check(&bucket, 0).await;
+            look.is_ok_and(|look| look.remaining > taken)
+        };
+        eventually("the slice", has_arrived).await;
+        let before = server.calls("evalsha").await;
+        assert_eq!(hammer(&scene.store, bucket, 1, 2).await, 2);
+        assert_eq!(server.calls("evalsha").await, before, "{algorithm:?}");
+        assert_eq!(left(&scene.observer, bucket).await, taken, "{algorithm:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slice_that_was_asked_for_before_a_reset_is_not_spent_after_it() {
+    let server = RedisServer::start();
+    for algorithm in ALGORITHMS {
+        let proxy = Proxy::start(server.port()).await;
+        let scene = Scene::behind(&proxy, &server).await;
+        let bucket = bucket(policy("reset late", algorithm, QUOTA), 1);
+        acquire_late(&scene, &proxy, bucket).await;
+        let after = Instant::now() + DELAY;
+        scene.clock.advance(Duration::from_micros(1));
+        scene.store.reset(&bucket).await.expect("a new bucket");
+        // Until the slice has arrived, and a little longer.
+        let mut admitted = 0;
+        while Instant::now() < after {
+            assert_eq!(hammer(&scene.store, bucket, 1, 1).await, 1);
+            admitted += 1;
+            let left = left(&scene.observer, bucket).await;
+            assert!(left <= held(&bucket) - admitted, "{algorithm:?}: {left}");
+            tokio::time::sleep(DELAY / 24).await;
+        }
+        scene.nothing_is_lost(bucket, admitted).await;
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_is_dropped_at_any_point_loses_nothing() {
+    let server = RedisServer::start();
+    for algorithm in ALGORITHMS {
+        let scene = Scene::new(&server).await;
+        let bucket = bucket(policy("dropped", algorithm, QUOTA), 1);
+        let mut times = 1;
+        loop {
+            let admitted = scene.spend_a_slice(bucket).await;
+            let decision = polled(times, scene.store.check(&bucket, 1)).await;
+            let is_over = decision.is_some();
+            scene
+                .nothing_is_lost(bucket, admitted + u32::from(is_over))
+                .await;
+            if is_over {
+                break;
+            }
+            scene.store.reset(&bucket).await.expect("a new bucket");
+            times += 1;
+        }
+        assert!(times > 1, "{algorithm:?}: it waits for Redis at least once");
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_is_dropped_when_its_slice_has_arrived_loses_nothing() {
+    let server = RedisServer::start();
+    for algorithm in ALGORITHMS {
+        let scene = Scene::new(&server).await;
+        let bucket = bucket(policy("unseen", algorithm, QUOTA), 1);
+        let admitted = scene.spend_a_slice(bucket).await;
+        let before = server.calls("evalsha").await;
+        let mut check = Box::pin(scene.store.check(&bucket, 1));
+        assert!(polled(1, check.as_mut()).await.is_none());
+        // The rest of the slice is there, and with it the decision, which is not looked at.
+        let has_arrived = || async {
+            let is_asked = server.calls("evalsha").await > before;
+            let rest = scene.store.check(&bucket, 0).await.expect("a look");
+            let in_redis = left(&scene.observer, bucket).await;
+            is_asked && rest.remaining > in_redis
+        };
+        eventually("the slice", has_arrived).await;
+        drop(check);
+        scene.nothing_is_lost(bucket, admitted).await;
+    }
+}
