@@ -205,3 +205,23 @@ async fn a_check_that_is_dropped_when_its_slice_has_arrived_loses_nothing() {
         scene.nothing_is_lost(bucket, admitted).await;
     }
 }
+
+#[tokio::test]
+async fn to_give_back_what_is_leased_is_not_undone_where_it_is_dropped() {
+    let server = RedisServer::start();
+    for algorithm in ALGORITHMS {
+        for times in 1..4 {
+            let scene = Scene::new(&server).await;
+            let bucket = bucket(policy("given back", algorithm, QUOTA), times);
+            let mut admitted = scene.spend_a_slice(bucket).await;
+            admitted += hammer(&scene.store, bucket, 1, 1).await;
+            let left_then = left(&scene.observer, bucket).await;
+            assert!(left_then < held(&bucket) - admitted, "a slice is out");
+            polled(times as usize, scene.limiter.give_back_leases()).await;
+            eventually("what was not spent", || {
+                all_is_back(&scene.observer, bucket, admitted)
+            })
+            .await;
+        }
+    }
+}

@@ -119,13 +119,16 @@ impl RedisStore {
         }
     }
 
-    /// Gives back what this process has leased and not spent.
+    /// Gives back what this process has leased and not spent, also if this future is dropped before
+    /// all of it is back.
     pub(crate) async fn give_back_leases(&self) {
         let unspent = self.leases.keeper.kept().take(None);
-        self.give_back(unspent).await;
+        let giving = self.clone().give_back(unspent);
+        // Only a runtime that ends keeps the task from its end.
+        let _ = tokio::spawn(giving).await;
     }
 
-    async fn give_back(&self, unspent: Vec<(Bucket, Unspent)>) {
+    async fn give_back(self, unspent: Vec<(Bucket, Unspent)>) {
         let _giving = self.leases.keeper.giving.lock().await;
         for some in unspent.chunks(TOGETHER) {
             let mut refunds = JoinSet::new();
@@ -155,7 +158,7 @@ async fn give_back_while_there_is_any(mut task: Task) {
             }
             unspent
         };
-        store.give_back(unspent).await;
+        store.clone().give_back(unspent).await;
         store.leases.clock.sleep(PERIOD).await;
     }
 }
