@@ -207,6 +207,43 @@ async fn a_check_that_is_dropped_when_its_slice_has_arrived_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_check_of_several_limits_that_is_dropped_at_any_point_loses_nothing() {
+    let server = RedisServer::start();
+    for algorithm in ALGORITHMS {
+        let scene = Scene::new(&server).await;
+        let first = bucket(policy("first", algorithm, QUOTA), 1);
+        let second = bucket(policy("second", algorithm, QUOTA), 1);
+        let strict = bucket(says(Policy::with_strict, algorithm), 1);
+        let charges = [charge(first, 1), charge(second, 1), charge(strict, 1)];
+        for is_spent in [false, true] {
+            let mut times = 1;
+            loop {
+                let mut admitted = scene.spend_a_slice(first).await;
+                assert_eq!(scene.spend_a_slice(second).await, admitted);
+                if !is_spent {
+                    // Both have something left of a slice.
+                    admitted += hammer(&scene.store, first, 1, 1).await;
+                    hammer(&scene.store, second, 1, 1).await;
+                }
+                let decisions = polled(times, scene.store.check_all(&charges)).await;
+                let is_over = decisions.is_some();
+                let admitted = admitted + u32::from(is_over);
+                scene.nothing_is_lost(first, admitted).await;
+                scene.nothing_is_lost(second, admitted).await;
+                for bucket in [&first, &second] {
+                    scene.store.reset(bucket).await.expect("a new bucket");
+                }
+                if is_over {
+                    break;
+                }
+                times += 1;
+            }
+            assert!(times > 1, "{algorithm:?}: it waits for Redis at least once");
+        }
+    }
+}
+
+#[tokio::test]
 async fn to_give_back_what_is_leased_is_not_undone_where_it_is_dropped() {
     let server = RedisServer::start();
     for algorithm in ALGORITHMS {
@@ -222,6 +259,42 @@ async fn to_give_back_what_is_leased_is_not_undone_where_it_is_dropped() {
                 all_is_back(&scene.observer, bucket, admitted)
             })
             .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_rejected_is_rejected_when_another_limit_cannot_be_read() {
+    let server = RedisServer::start();
+    let clock = ManualClock::new();
+    for algorithm in ALGORITHMS {
+        let used_up = bucket(policy("used up", algorithm, Quota::new(16, LONG)), 0);
+        let unreadable = bucket(says(Policy::with_strict, algorithm), 9);
+        let store = still(&server, &clock).await;
+        assert_eq!(hammer(&store, used_up, 1, 40).await, held(&used_up));
+        let () = redis::cmd("HSET")
+            .arg(format!("ratelimit:{unreadable}"))
+            .arg(&["not", "a bucket"])
+            .query_async(&mut server.connection().await)
+            .await
+            .expect("written");
+        assert!(store.check(&unreadable, 1).await.is_err());
+        for charges in [
+            [charge(unreadable, 1), charge(used_up, 1)],
+            [charge(used_up, 1), charge(unreadable, 1)],
+        ] {
+            let decisions = store.check_all(&charges).await.expect("a rejection");
+            let of = |bucket| {
+                let charged = charges.iter().position(|charge| charge.bucket == bucket);
+                decisions[charged.expect("one of them")]
+            };
+            assert!(!of(used_up).allowed, "{algorithm:?}");
+            assert!(of(used_up).retry_after.is_some(), "{algorithm:?}");
+            // It promises nothing.
+            assert_eq!(
+                (of(unreadable).allowed, of(unreadable).remaining),
+                (true, 0)
+            );
         }
     }
 }
