@@ -151,7 +151,9 @@ pub(super) fn decisions(charges: &[Charge], answers: &[Answer]) -> Option<Decisi
 
 #[cfg(test)]
 mod tests {
-    use proptest::{array, collection::vec, prelude::*};
+    use std::array;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{
@@ -161,12 +163,6 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_not_the_scripts_is_no_decision() {
-        static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
-        static POLICIES: [Policy; 3] = [
-            Policy::new("tokens", Algorithm::TokenBucket, &TIERS),
-            Policy::new("sliding", Algorithm::SlidingWindow, &TIERS),
-            Policy::new("fixed", Algorithm::FixedWindow, &TIERS),
-        ];
         for policy in &POLICIES {
             let bucket = Bucket::new(policy, policy.default_tier(), ClientId::EVERYBODY);
             let charge = Charge {
@@ -239,45 +235,93 @@ mod tests {
         }
     }
 
-    fn number() -> impl Strategy<Value = u64> {
-        let now = 1_700_000_000_000_000;
+    static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
+    static POLICIES: [Policy; 3] = [
+        Policy::new("tokens", Algorithm::TokenBucket, &TIERS),
+        Policy::new("sliding", Algorithm::SlidingWindow, &TIERS),
+        Policy::new("fixed", Algorithm::FixedWindow, &TIERS),
+    ];
+
+    const NOW: u64 = 1_700_000_000_000_000;
+
+    /// Instants long ago, about now, and at the ends of what a double holds.
+    fn instant() -> impl Strategy<Value = u64> {
         prop_oneof![
-            any::<u64>(),
-            0..10_u64,
-            now - 100_000_000..now + 100_000_000_u64,
-            Just(1 << 53),
+            2 => NOW - 100_000_000..NOW + 100_000_000_u64,
+            1 => 0..10_u64,
+            1 => Just(1 << 53),
+            1 => any::<u64>(),
         ]
+    }
+
+    fn count() -> impl Strategy<Value = u64> {
+        prop_oneof![3 => 0..10_u64, 1 => any::<u32>().prop_map(u64::from)]
+    }
+
+    /// What the scripts of the three algorithms may have found.
+    fn states() -> impl Strategy<Value = [[u64; 3]; 3]> {
+        let tokens = (instant(), 0..TICKS_PER_MICRO).prop_map(|(us, ticks)| [us, ticks, 0]);
+        let sliding = (count(), instant(), instant());
+        let sliding = sliding.prop_map(|(used, newest, blocking)| [used, newest, blocking]);
+        let fixed = (instant(), count()).prop_map(|(start, used)| [start, used, 0]);
+        (tokens, sliding, fixed).prop_map(<[_; 3]>::from)
+    }
+
+    /// A request of this cost under each of the algorithms.
+    fn charges(cost: u32) -> [Charge; 3] {
+        POLICIES.each_ref().map(|policy| Charge {
+            bucket: Bucket::new(policy, &TIERS[0], ClientId::EVERYBODY).expect("limited"),
+            cost,
+            enforced: true,
+        })
+    }
+
+    /// What the scripts answer where they find this.
+    fn answers(charges: &[Charge; 3], now: u64, states: [[u64; 3]; 3]) -> [Answer; 3] {
+        array::from_fn(|n| {
+            let Charge { bucket, cost, .. } = charges[n];
+            let found = Found::read(&bucket, now, states[n]).expect("a state");
+            let admitted = found.check(&bucket.quota(), cost).allowed;
+            let [a, b, c] = states[n];
+            Answer([now, u64::from(admitted), a, b, c])
+        })
     }
 
     proptest! {
         #[test]
         fn whatever_is_answered_nobody_is_told_more_than_the_limit(
-            now in number(),
-            states in vec((0..3_u64, array::uniform3(number())), 3),
-            cost in prop_oneof![0..8_u32, any::<u32>()],
+            now in prop_oneof![3 => Just(NOW), 1 => instant()],
+            states in states(),
+            cost in prop_oneof![3 => 0..8_u32, 1 => any::<u32>()],
         ) {
-            static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
-            static POLICIES: [Policy; 3] = [
-                Policy::new("tokens", Algorithm::TokenBucket, &TIERS),
-                Policy::new("sliding", Algorithm::SlidingWindow, &TIERS),
-                Policy::new("fixed", Algorithm::FixedWindow, &TIERS),
-            ];
-            let charge = |policy| Charge {
-                bucket: Bucket::new(policy, &TIERS[0], ClientId::EVERYBODY).expect("limited"),
-                cost,
-                enforced: true,
-            };
-            let charges = POLICIES.each_ref().map(charge);
-            let answer = |&(admitted, [a, b, c]): &(u64, [u64; 3])| Answer([now, admitted, a, b, c]);
-            let answers: Vec<Answer> = states.iter().map(answer).collect();
-            for decision in decisions(&charges, &answers).into_iter().flatten() {
-                prop_assert!(decision.remaining <= 5);
+            let charges = charges(cost);
+            let answers = answers(&charges, now, states);
+            let all = answers.iter().all(|Answer([_, admitted, ..])| *admitted == 1);
+            let decided = decisions(&charges, &answers);
+            for (decision, answer) in decided.expect("decisions").iter().zip(&answers) {
+                let Answer([_, admitted, ..]) = answer;
+                prop_assert_eq!(u64::from(decision.allowed), *admitted);
+                let most = if all { 5 - cost.min(5) } else { 5 };
+                prop_assert!(decision.remaining <= most, "{:?}", decision);
             }
-            for (charge, (_, state)) in charges.iter().zip(states) {
-                if let Some(found) = Found::read(&charge.bucket, now, state) {
-                    prop_assert!(found.charge(&charge.bucket.quota(), cost).remaining <= 5);
-                }
+            for (charge, state) in charges.iter().zip(states) {
+                let found = Found::read(&charge.bucket, now, state).expect("a state");
+                let charged = found.charge(&charge.bucket.quota(), cost);
+                prop_assert!(charged.remaining <= 5 - cost.min(5), "{:?}", charged);
             }
+        }
+
+        #[test]
+        fn an_answer_that_differs_from_the_arithmetic_is_no_decision(
+            states in states(),
+            cost in 0..8_u32,
+            which in 0..3_usize,
+        ) {
+            let charges = charges(cost);
+            let mut answers = answers(&charges, NOW, states);
+            let Answer([_, admitted, ..]) = &mut answers[which];
+            *admitted = 1 - *admitted;
+            prop_assert_eq!(decisions(&charges, &answers), None);
         }
     }
 }
