@@ -71,7 +71,7 @@ impl Scene {
 }
 
 /// Polls a future at most so often, and drops it. Returns its output, if it has come to one.
-async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn polled<T>(times: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut polls = 0;
     poll_fn(|context| {

@@ -2,6 +2,7 @@
 //! it, with few calls.
 
 mod losses;
+mod short_windows;
 
 use std::{
     thread::JoinHandle,
