@@ -3,13 +3,23 @@
 //! A store has to do two things. It decides about a request as one atomic step, here because all of
 //! it is under one lock; and it stays bounded, whoever calls. The arithmetic is not its business:
 //! that is `State`'s, whatever the algorithm.
+//!
+//! Beyond that it states what it can do, and gets what `MemoryStore` and `RedisStore` get: this one is
+//! in the process, so it needs neither timeouts nor a fallback; it decides without waiting; and it
+//! keeps the tiers of API keys.
 
-use std::{collections::HashMap, error::Error, net::SocketAddr, process::ExitCode, sync::Mutex};
+use std::{
+    collections::HashMap,
+    error::Error,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{Router, routing::get};
 use ratelimit::{
-    Bucket, Charge, Clock, Decision, MonotonicClock, RateLimiter, Store, StoreError,
-    algorithm::State, rate_limit,
+    ApiKey, Bucket, Charge, Clock, Decision, KnownKey, MonotonicClock, RateLimiter, ResolveError,
+    Store, StoreError, SyncCheck, TierResolver, TierStore, algorithm::State, rate_limit,
 };
 
 /// Enough for an example, and few enough to see what happens when it is full.
@@ -18,6 +28,7 @@ const CAPACITY: usize = 100;
 struct OneBigLock {
     clock: MonotonicClock,
     states: Mutex<HashMap<Bucket, State>>,
+    tiers: Tiers,
 }
 
 impl OneBigLock {
@@ -25,6 +36,7 @@ impl OneBigLock {
         Self {
             clock: MonotonicClock::new(),
             states: Mutex::default(),
+            tiers: Tiers::default(),
         }
     }
 
@@ -40,8 +52,8 @@ impl OneBigLock {
     }
 }
 
-impl Store for OneBigLock {
-    async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+impl OneBigLock {
+    fn decide(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
         self.with(|states, now| {
             // Looked at first, so that either all buckets are charged or none.
             let seen: Vec<Decision> = charges
@@ -64,6 +76,12 @@ impl Store for OneBigLock {
                 .collect()
         })
     }
+}
+
+impl Store for OneBigLock {
+    async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+        self.decide(charges)
+    }
 
     async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
         self.with(|states, now| state(states, bucket, now).charge(&bucket.quota(), cost, now))
@@ -82,6 +100,66 @@ impl Store for OneBigLock {
 
     async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
         self.with(|states, _| drop(states.remove(bucket)))
+    }
+
+    // From here on: what it can do, each of which has a default.
+
+    fn is_in_process(&self) -> bool {
+        true
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        Some(Arc::new(self.clock.clone()))
+    }
+
+    fn sync_check(&self) -> Option<&impl SyncCheck> {
+        Some(self)
+    }
+
+    fn tier_store(&self) -> Option<impl TierStore> {
+        Some(self.tiers.clone())
+    }
+
+    fn name(&self) -> &'static str {
+        "lock"
+    }
+}
+
+/// Called before `check_all`, which then is called only if there is no answer here. There is none
+/// after a panic: `check_all` returns the error.
+impl SyncCheck for OneBigLock {
+    fn try_check_all(&self, charges: &[Charge]) -> Option<Vec<Decision>> {
+        self.decide(charges).ok()
+    }
+
+    /// Nearly every request has one bucket, for which neither list is needed.
+    fn try_check(&self, bucket: &Bucket, cost: u32) -> Option<Decision> {
+        let check =
+            self.with(|states, now| state(states, bucket, now).check(&bucket.quota(), cost, now));
+        check.ok()
+    }
+}
+
+/// The tiers of API keys. Its clones are the same table.
+#[derive(Clone, Default)]
+struct Tiers(Arc<Mutex<HashMap<Vec<u8>, String>>>);
+
+impl TierResolver for Tiers {
+    async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+        let tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(tiers.get(key.as_bytes()).cloned().map(KnownKey::on_tier))
+    }
+}
+
+impl TierStore for Tiers {
+    async fn set_tier(&self, api_key: &str, tier: Option<&str>) -> Result<(), StoreError> {
+        let mut tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = api_key.as_bytes().to_vec();
+        match tier {
+            Some(tier) => tiers.insert(key, tier.to_owned()),
+            None => tiers.remove(&key),
+        };
+        Ok(())
     }
 }
 
@@ -113,18 +191,25 @@ async fn weather() -> &'static str {
     "fine\n"
 }
 
+#[rate_limit(tier_header = "X-API-Key", free = 1, pro = 3, per = "1m")]
+async fn forecast() -> &'static str {
+    "fine, too\n"
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     ratelimit_examples::run(serve()).await
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    RateLimiter::builder()
-        .store(OneBigLock::new())
-        .build()?
-        .install()?;
+    let limiter = RateLimiter::builder().store(OneBigLock::new()).build()?;
+    // In the store, as an operator does it.
+    limiter.set_tier("k-alice", Some("pro")).await?;
+    limiter.install()?;
 
-    let app = Router::new().route("/weather/{city}", get(weather));
+    let app = Router::new()
+        .route("/weather/{city}", get(weather))
+        .route("/forecast", get(forecast));
 
     let listener = ratelimit_examples::listen("in a store of its own", TRY).await?;
     axum::serve(
@@ -140,4 +225,6 @@ const TRY: &str = r"
   curl -i '{url}/weather/rome'                                   # another bucket
   curl -s '{url}/weather/[1-99]' >/dev/null                      # so many that the oldest is forgotten
   curl -i '{url}/weather/paris'                                  # and begins again
+  curl -i -H 'X-API-Key: k-alice' '{url}/forecast'               # on the tier pro: X-RateLimit-Limit: 3
+  curl -i '{url}/forecast'                                       # and on free: 1
 ";

@@ -12,8 +12,10 @@ const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
 ///
 /// A budget is a deadline, not a duration: handing it to a step never extends it. It cannot
 /// overflow: a span such as [`Duration::MAX`] is a budget that never ends.
+///
+/// A store gets one in [`Store::check_all_within`](crate::Store::check_all_within).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Budget {
+pub struct Budget {
     deadline: Instant,
 }
 
@@ -23,11 +25,16 @@ pub(crate) struct OutOfTime;
 
 impl Budget {
     /// Returns a budget of this span that starts now.
-    pub(crate) fn start(span: Duration) -> Self {
+    pub fn start(span: Duration) -> Self {
         let now = Instant::now();
         Self {
             deadline: now.checked_add(span).unwrap_or_else(|| now + FAR_FUTURE),
         }
+    }
+
+    /// Returns the time that is left, which is zero once the budget has run out.
+    pub fn remaining(self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Returns whether nothing of the budget is left.
@@ -64,9 +71,11 @@ mod tests {
         let budget = Budget::start(Duration::from_millis(100));
         assert_eq!(budget.run(sleep(Duration::from_millis(60))).await, Ok(()));
         assert!(!budget.is_spent());
+        assert_eq!(budget.remaining(), Duration::from_millis(40));
         let second = budget.run(sleep(Duration::from_millis(60))).await;
         assert_eq!(second, Err(OutOfTime));
         assert!(budget.is_spent());
+        assert_eq!(budget.remaining(), Duration::ZERO);
         assert_eq!(begin.elapsed(), Duration::from_millis(100));
     }
 

@@ -105,6 +105,7 @@ pub use ratelimit_macros::policy;
 
 pub use self::{
     algorithm::Decision,
+    budget::Budget,
     client::{
         ApiKey, ClientId, ForwardedHeader, Identified, Identity, KnownKey, LONGEST_API_KEY,
         NoClientId, ResolveError, StaticTiers, TierResolver,
@@ -124,7 +125,10 @@ pub use self::{
         Algorithm, Key, KeyValue, OnStoreError, Policy, PolicyEntry, Quota, QuotaError, Tier,
         policies,
     },
-    store::{Bucket, Charge, MemoryStore, Store, StoreChange, StoreError, StoreHealth},
+    store::{
+        Bucket, Charge, FleetBypass, FleetReport, FleetStore, MemoryStore, Store, StoreChange,
+        StoreError, StoreHealth, SyncCheck, TierStore,
+    },
 };
 
 #[doc = include_str!("compile_errors.md")]

@@ -219,7 +219,6 @@ impl TierCache {
     }
 
     /// Returns the caller with this key if that is cached, however old the answer is.
-    #[cfg(feature = "redis")]
     pub(crate) fn cached(&self, key: ApiKey<'_>) -> Option<KnownCaller> {
         self.entries.get(key.as_bytes())?.last()
     }
@@ -231,7 +230,6 @@ impl TierCache {
 
     /// Discards what is cached of a key. A look-up that is in flight answers the requests that wait
     /// for it already, and no later ones.
-    #[cfg(feature = "redis")]
     pub(crate) fn forget(&self, key: &[u8]) {
         self.entries.remove(key);
     }

@@ -82,10 +82,8 @@ pub struct ResolveError {
 enum Failure {
     Other,
     /// The store that has the tiers did not answer, which its circuit breaker logs.
-    #[cfg(feature = "redis")]
     Unanswered,
     /// The store was not asked, since it is known to be unavailable.
-    #[cfg(feature = "redis")]
     NotAsked,
 }
 
@@ -98,7 +96,6 @@ impl ResolveError {
         }
     }
 
-    #[cfg(feature = "redis")]
     pub(crate) fn unanswered(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind: Failure::Unanswered,
@@ -106,7 +103,6 @@ impl ResolveError {
         }
     }
 
-    #[cfg(feature = "redis")]
     pub(crate) fn not_asked(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind: Failure::NotAsked,
@@ -121,10 +117,7 @@ impl ResolveError {
 
     /// Whether a store was waited for in vain.
     pub(super) fn is_unanswered(&self) -> bool {
-        #[cfg(feature = "redis")]
-        return self.kind == Failure::Unanswered;
-        #[cfg(not(feature = "redis"))]
-        false
+        self.kind == Failure::Unanswered
     }
 }
 

@@ -4,8 +4,6 @@ use std::{cmp::Reverse, iter, time::Duration};
 
 use smallvec::SmallVec;
 
-#[cfg(feature = "redis")]
-use crate::store::redis::RedisStore;
 use crate::{
     algorithm::Decision,
     client::ClientId,
@@ -199,18 +197,6 @@ impl Accounts {
             return Verdict::Admitted;
         }
         self.note(|_| true, store.decide(&charges), false)
-    }
-
-    /// What the only account is charged, where a slice that is leased has room for it.
-    #[cfg(feature = "redis")]
-    pub(super) fn spend_in(&mut self, store: &RedisStore) -> Option<(Charge, Decision)> {
-        if self.others.is_some() {
-            return None;
-        }
-        let charge = self.first.charge()?;
-        let decision = store.spend(&charge.bucket, charge.cost)?;
-        self.first.decision = Some(decision);
-        Some((charge, decision))
     }
 
     /// How long the request may wait: as long as every limit that it is over lets it. `None` where

@@ -3,14 +3,11 @@
 use std::{collections::HashSet, time::Duration};
 
 use super::RateLimiter;
-#[cfg(any(feature = "dashboard", feature = "redis"))]
 use super::Tiers;
-#[cfg(feature = "redis")]
-use crate::client::TierCache;
 use crate::{
     algorithm::Decision,
     budget::Budget,
-    client::ClientId,
+    client::{ClientId, TierCache},
     policy::{Policy, PolicyEntry, Tier, policies},
     store::{Bucket, Charge, StoreError},
 };
@@ -132,12 +129,9 @@ impl RateLimiter {
     ///
     /// A process that does not come to this keeps at most one slice of a client's bucket from the
     /// others, which is at most a sixteenth of what that holds, for as long as the quota takes to
-    /// come back. With another store than a `RedisStore` there is nothing to give back.
-    #[cfg(feature = "redis")]
+    /// come back. A store without [leases](crate::Store::give_back_leases) has nothing to give back.
     pub async fn give_back_leases(&self) {
-        if let Some(redis) = self.0.store.shared() {
-            redis.give_back_leases().await;
-        }
+        self.0.store.give_back_leases().await;
     }
 
     /// Gives a bucket its whole quota back.
@@ -191,37 +185,22 @@ impl RateLimiter {
         self.write_tier(api_key, tier).await
     }
 
-    #[cfg(feature = "redis")]
     async fn write_tier(&self, api_key: &str, tier: Option<&str>) -> Result<(), SetTierError> {
-        use crate::store::AnyStore;
-
-        let (Tiers::InStore(cache), AnyStore::Redis(redis)) = (&self.0.tiers, &self.0.store) else {
+        let Tiers::InStore(cache) = &self.0.tiers else {
             return Err(SetTierError::NotInStore);
         };
+        let tiers = self.0.store.tiers().ok_or(SetTierError::NotInStore)?;
         let _forget = ForgetOnDrop {
             cache,
             key: api_key.as_bytes(),
         };
-        Ok(redis.tiers().set(api_key, tier).await?)
-    }
-
-    #[cfg(not(feature = "redis"))]
-    #[expect(
-        clippy::unused_async,
-        reason = "the same signature with and without Redis"
-    )]
-    async fn write_tier(&self, _: &str, _: Option<&str>) -> Result<(), SetTierError> {
-        Err(SetTierError::NotInStore)
+        Ok(tiers.set(api_key, tier).await?)
     }
 
     /// Whether tiers can be set here.
     #[cfg(feature = "dashboard")]
     pub(crate) fn has_tiers_in_store(&self) -> bool {
-        match self.0.tiers {
-            Tiers::Nobody | Tiers::Static(_) | Tiers::Resolver(_) => false,
-            #[cfg(feature = "redis")]
-            Tiers::InStore(_) => true,
-        }
+        matches!(self.0.tiers, Tiers::InStore(_))
     }
 
     async fn look(&self, buckets: &[Bucket]) -> Result<Vec<Standing>, StoreError> {
@@ -244,13 +223,11 @@ impl RateLimiter {
 
 /// Discards what is cached of an API key after its tier was written: also if the write failed or was
 /// cancelled, as Redis may have done it all the same.
-#[cfg(feature = "redis")]
 struct ForgetOnDrop<'a> {
     cache: &'a TierCache,
     key: &'a [u8],
 }
 
-#[cfg(feature = "redis")]
 impl Drop for ForgetOnDrop<'_> {
     fn drop(&mut self) {
         self.cache.forget(self.key);

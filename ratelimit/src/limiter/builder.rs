@@ -6,7 +6,7 @@ use http::HeaderName;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
-    HeaderStyle, Mode, RateLimiter, Settings, Tiers,
+    HeaderStyle, Mode, RateLimiter, Settings, Tiers, clock_of,
     namesakes::Namesakes,
     secrets::{LONGEST, SHORTEST, Secrets},
 };
@@ -17,7 +17,7 @@ use crate::{
         CacheSettings, ClientDigests, ForwardedHeader, StaticTiers, TierCache, TierResolver,
         TrustedProxies,
     },
-    clock::{Clock, MonotonicClock},
+    clock::Clock,
     policy::OnStoreError,
     store::{AnyStore, MemoryStore, Store},
 };
@@ -43,7 +43,7 @@ pub struct Builder {
 
 #[derive(Default)]
 enum TierSetting {
-    /// Redis if the store is Redis, else nobody.
+    /// The store's own tiers, if it has any.
     #[default]
     FromStore,
     Static(StaticTiers),
@@ -52,7 +52,6 @@ enum TierSetting {
 
 /// The store's own timeout of a look-up, which its circuit breaker must see, ends this much before that
 /// of the request that waits for it.
-#[cfg(feature = "redis")]
 const GRACE: Duration = Duration::from_millis(10);
 
 /// Puts a cache before a resolver, once its settings are known.
@@ -105,7 +104,7 @@ pub enum BuildError {
     ClientDigestSecret(usize),
     /// The cache of tiers was set up, but tiers come from a table or from nowhere.
     #[error(
-        "tier_ttl and tier_cache_capacity have no effect unless tiers come from Redis or from a tier_resolver: leave them out"
+        "tier_ttl and tier_cache_capacity have no effect unless tiers come from the store or from a tier_resolver: leave them out"
     )]
     CacheWithoutResolver,
     /// A cache that would hold nothing.
@@ -137,10 +136,11 @@ pub enum BuildError {
 }
 
 impl Builder {
-    /// Where the state of the limits lives: a [`MemoryStore`] (if not set), a `RedisStore`, or a
-    /// [`Store`] of one's own.
+    /// Sets the store that keeps the state of the limits: a [`MemoryStore`] (the default), a
+    /// `RedisStore`, or a [`Store`] of your own. Behind an [`Arc`], for an application that keeps a
+    /// handle to it, a store behaves as it does by itself.
     pub fn store(mut self, store: impl Store) -> Self {
-        self.store = Some(store.erase());
+        self.store = Some(AnyStore::new(store));
         self
     }
 
@@ -150,8 +150,8 @@ impl Builder {
         self
     }
 
-    /// Who is asked for the tier of an API key. A limiter with a `RedisStore` asks that Redis if
-    /// not set.
+    /// Sets the source of the tiers of API keys. By default it is the [tiers that the store
+    /// has](crate::Store::tier_store), if it has any, as a `RedisStore` does.
     pub fn tier_resolver(mut self, resolver: impl TierResolver) -> Self {
         self.tiers = TierSetting::Resolver(Box::new(|settings, clock| {
             TierCache::new(resolver, settings, clock)
@@ -276,27 +276,25 @@ impl Builder {
         }
         let store = self
             .store
-            .unwrap_or_else(|| AnyStore::Memory(MemoryStore::new()));
-        // One time for all, so that a test that moves the one has moved the other.
-        let clock = store
-            .clock()
-            .unwrap_or_else(|| Arc::new(MonotonicClock::new()));
+            .unwrap_or_else(|| AnyStore::new(MemoryStore::new()));
+        let clock = clock_of(&store);
 
         let set_up = self.tier_ttl.is_some() || self.tier_cache_capacity.is_some();
         let settings = cache_settings(self.tier_ttl, self.tier_cache_capacity)?;
-        let tiers = match (self.tiers, &store) {
-            (TierSetting::Static(tiers), _) => Tiers::Static(tiers),
-            (TierSetting::Resolver(make), _) => Tiers::Resolver(make(settings, clock.clone())),
-            #[cfg(feature = "redis")]
-            (TierSetting::FromStore, AnyStore::Redis(redis)) => {
-                let timeout = store.timeout().saturating_add(GRACE);
-                let settings = CacheSettings {
-                    timeout,
-                    ..settings
-                };
-                Tiers::InStore(TierCache::new(redis.tiers(), settings, clock.clone()))
-            }
-            (TierSetting::FromStore, _) => Tiers::Nobody,
+        let tiers = match self.tiers {
+            TierSetting::Static(tiers) => Tiers::Static(tiers),
+            TierSetting::Resolver(make) => Tiers::Resolver(make(settings, clock.clone())),
+            TierSetting::FromStore => match store.tiers() {
+                Some(tiers) => {
+                    let timeout = store.timeout().saturating_add(GRACE);
+                    let settings = CacheSettings {
+                        timeout,
+                        ..settings
+                    };
+                    Tiers::InStore(TierCache::new(tiers, settings, clock.clone()))
+                }
+                None => Tiers::Nobody,
+            },
         };
         if set_up && matches!(tiers, Tiers::Nobody | Tiers::Static(_)) {
             return Err(BuildError::CacheWithoutResolver);

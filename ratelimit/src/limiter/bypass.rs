@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The longest time that a switch can be on. It is for emergencies.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// In bytes.
 const LONGEST_REASON: usize = 500;
@@ -60,7 +60,6 @@ pub(super) struct Switch {
     until: AtomicU64,
     state: Mutex<State>,
     /// Held while the store is told.
-    #[cfg(feature = "redis")]
     telling: tokio::sync::Mutex<()>,
 }
 
@@ -68,10 +67,8 @@ pub(super) struct Switch {
 struct State {
     bypass: Option<Bypass>,
     /// Counts the changes that were made here: what the store says of the time before one is old.
-    #[cfg(feature = "redis")]
     version: u64,
     /// The store does not know of the last one.
-    #[cfg(feature = "redis")]
     unsaved: bool,
 }
 
@@ -90,17 +87,13 @@ impl Switch {
     /// What was decided here: to be saved, if there are others.
     fn set(&self, bypass: Option<Bypass>, lasts: Duration, clock: &dyn Clock) {
         let mut state = self.lock();
-        #[cfg(feature = "redis")]
-        {
-            state.version += 1;
-            state.unsaved = true;
-        }
+        state.version += 1;
+        state.unsaved = true;
         self.change(&mut state, bypass, lasts, clock);
     }
 
     /// Has the store told of a bypass that was started or ended here, if it does not know. One does
     /// so at a time: else what was decided first might be written last.
-    #[cfg(feature = "redis")]
     pub(super) async fn tell<W>(
         &self,
         write: impl FnOnce(Option<Bypass>) -> W,
@@ -119,7 +112,6 @@ impl Switch {
     }
 
     /// Does what another process has decided, by what is read in the store.
-    #[cfg(feature = "redis")]
     pub(super) async fn follow<R>(&self, read: R, clock: &dyn Clock) -> Result<(), StoreError>
     where
         R: Future<Output = Result<Option<(Bypass, Duration)>, StoreError>>,
@@ -133,7 +125,6 @@ impl Switch {
     }
 
     /// Does what was found in the store, unless something was decided here since `version`.
-    #[cfg(feature = "redis")]
     fn heed(&self, version: u64, found: Option<(Bypass, Duration)>, clock: &dyn Clock) {
         let mut state = self.lock();
         if state.version != version || state.unsaved {
@@ -184,23 +175,18 @@ impl Switch {
         if state.bypass.is_some() && !self.is_on(clock) {
             // What the store was not told of by now it need not know, and another process may have
             // told it of one that is on.
-            #[cfg(feature = "redis")]
-            {
-                state.unsaved = false;
-            }
+            state.unsaved = false;
             self.change(&mut state, None, Duration::ZERO, clock);
         }
     }
 
     /// The version, if the store knows of it. If not, what is read there may be from before it.
-    #[cfg(feature = "redis")]
     fn saved_version(&self) -> Option<u64> {
         let state = self.lock();
         (!state.unsaved).then_some(state.version)
     }
 
     /// The state that the store is to know of, and its version.
-    #[cfg(feature = "redis")]
     fn unsaved(&self) -> Option<(u64, Option<Bypass>)> {
         let state = self.lock();
         state.unsaved.then(|| (state.version, state.bypass.clone()))
@@ -222,8 +208,8 @@ impl RateLimiter {
     /// Limits nobody for this time: in an emergency, when the limits themselves are what is wrong.
     /// It ends by itself.
     ///
-    /// With a `RedisStore` all processes follow within a second. With another store it is only this
-    /// process that does.
+    /// All processes follow within a second if the store has a [fleet
+    /// store](crate::Store::fleet_store), as a `RedisStore` does; otherwise this process alone.
     ///
     /// ```
     /// use std::time::Duration;
@@ -275,18 +261,10 @@ impl RateLimiter {
         self.0.watch.bypass.bypass(&*self.0.clock)
     }
 
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(
-            clippy::unused_async,
-            reason = "the same signature with and without Redis"
-        )
-    )]
     async fn switch(&self, bypass: Option<Bypass>, lasts: Duration) -> Result<(), StoreError> {
         self.0.watch.bypass.set(bypass, lasts, &*self.0.clock);
-        #[cfg(feature = "redis")]
-        if let Some(redis) = self.0.store.shared() {
-            self.tell_of_bypass(redis).await?;
+        if let Some(shared) = self.0.store.fleet() {
+            self.tell_of_bypass(shared).await?;
         }
         Ok(())
     }

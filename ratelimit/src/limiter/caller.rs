@@ -142,9 +142,7 @@ impl RateLimiter {
         }
         let resolved = match &self.0.tiers {
             // This request does not wait for the store again.
-            #[cfg(feature = "redis")]
             Tiers::InStore(cache) if looked_up.is_unanswered() => cache.cached(key).into(),
-            #[cfg(feature = "redis")]
             Tiers::InStore(cache) => cache.get(key).await,
             Tiers::Resolver(cache) => Resolved {
                 // Of the application's resolver, which says nothing about the store.
@@ -251,9 +249,7 @@ impl RateLimiter {
         match &self.0.tiers {
             Tiers::Nobody => Ok(None),
             Tiers::Static(tiers) => Ok(tiers.get(key)),
-            Tiers::Resolver(_) => Err(key),
-            #[cfg(feature = "redis")]
-            Tiers::InStore(_) => Err(key),
+            Tiers::Resolver(_) | Tiers::InStore(_) => Err(key),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     algorithm::Decision,
     budget::Budget,
     policy::{OnStoreError, Policy},
-    store::{AnyStore, Bucket, Charge, StoreError},
+    store::{AnyStore, Bucket, Charge, ErasedStore, StoreError},
 };
 
 impl RateLimiter {
@@ -17,18 +17,28 @@ impl RateLimiter {
     pub(super) fn decide_at_once(&self, accounts: &mut Accounts) -> Option<Verdict> {
         match &self.0.store {
             AnyStore::Memory(store) => Some(accounts.decide_in(store)),
-            #[cfg(feature = "redis")]
-            AnyStore::Redis(store) => {
-                if accounts.iter().all(|account| account.client.is_none()) {
-                    return Some(Verdict::Admitted);
+            AnyStore::Erased(store) => self.try_decide(store, accounts),
+        }
+    }
+
+    fn try_decide(&self, store: &ErasedStore, accounts: &mut Accounts) -> Option<Verdict> {
+        let charges = accounts.charges(|_| true);
+        if charges.is_empty() {
+            return Some(Verdict::Admitted);
+        }
+        let known = self.0.known.as_ref();
+        let known = known.map(|known| (known, self.0.clock.now_micros()));
+        match store.try_check_all(&charges)? {
+            Ok(decisions) => {
+                if let Some((known, now)) = known {
+                    known.note(&charges, &decisions, now);
                 }
-                let (charge, decision) = accounts.spend_in(store)?;
-                if let Some(known) = &self.0.known {
-                    known.note(&[charge], &[decision], self.0.clock.now_micros());
-                }
-                Some(Verdict::Admitted)
+                Some(accounts.note(|_| true, decisions, false))
             }
-            AnyStore::Custom(_) => None,
+            Err(error) => {
+                self.no_answer(&error);
+                Some(self.decide_without_store(accounts))
+            }
         }
     }
 
@@ -168,7 +178,14 @@ impl RateLimiter {
     }
 
     fn no_answer(&self, error: &StoreError) {
-        // An outage is said by the breaker, when it begins and when it ends.
+        // The circuit breaker logs an outage when it begins and when it ends, if there is one.
+        if error.is_defect() || (error.is_outage() && self.0.store.is_in_process()) {
+            self.0.defect.once(|| {
+                tracing::error!(
+                    "{error}. Meanwhile limits are kept as on_store_error says. This is logged once"
+                );
+            });
+        }
         if error.is_of_one_bucket() {
             self.0.odd_bucket.once(|| tracing::error!("{error}"));
         }

@@ -1,8 +1,6 @@
 //! What is known of the requests of the last minutes, for people and for programs.
 
 use super::RateLimiter;
-#[cfg(all(feature = "dashboard", feature = "redis"))]
-use crate::store::redis::RedisStore;
 use crate::{
     client::ClientId,
     observe::{Figures, Second, Totals},
@@ -25,26 +23,19 @@ impl RateLimiter {
         self.0.watch.observer.figures()
     }
 
-    /// How all processes that share this limiter's Redis have done in the last minute, to within a
-    /// few seconds and, for the time that a check took, 3 %. What happened while Redis could not be
-    /// asked is not in it. `None` with another store.
+    /// Returns the stats of the last minute of all processes that share this limiter's store, to
+    /// within a few seconds and, for the duration of a check, 3 %. What happened while the store was
+    /// unavailable is not included. `None` if the store has no [fleet
+    /// store](crate::Store::fleet_store); `RedisStore` has one.
     ///
     /// # Errors
     ///
-    /// Redis cannot be asked.
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(
-            clippy::unused_async,
-            reason = "the same signature with and without Redis"
-        )
-    )]
+    /// Returns an error if the store is unavailable.
     pub async fn fleet_figures(&self) -> Result<Option<Figures>, StoreError> {
-        #[cfg(feature = "redis")]
-        if let Some(redis) = self.0.store.shared() {
-            return redis.fleet_figures().await.map(Some);
+        match self.0.store.fleet() {
+            Some(fleet) => fleet.figures().await.map(Some),
+            None => Ok(None),
         }
-        Ok(None)
     }
 
     /// What has become of the requests under each policy since this limiter was made, by the policy's
@@ -94,20 +85,13 @@ impl RateLimiter {
     /// What the store is and, if that is elsewhere, where.
     #[cfg(feature = "dashboard")]
     pub(crate) fn store_name(&self) -> (&'static str, Option<&str>) {
-        #[cfg(feature = "redis")]
-        let server = self.0.store.shared().map(RedisStore::server);
-        #[cfg(not(feature = "redis"))]
-        let server = None;
-        (self.0.store.kind(), server)
+        let store = &self.0.store;
+        (store.name(), store.server())
     }
 
-    /// Whether the store can be asked, and when it could not. `None` for a limiter in memory, which
-    /// always can.
+    /// Returns whether the store is available, and its last outages. `None` for a store in this
+    /// process, which always is.
     pub fn store_health(&self) -> Option<StoreHealth> {
-        self.0
-            .watch
-            .breaker
-            .as_ref()
-            .map(crate::store::Breaker::health)
+        self.0.store.health()
     }
 }

@@ -1,5 +1,4 @@
-//! Keeping in touch with the other processes on the same Redis: it is told what is new here, and
-//! says whether the limits are bypassed.
+//! A task that exchanges stats and the bypass with the other processes on the same store.
 
 use std::{
     sync::{
@@ -11,11 +10,8 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Bypass, Inner, RateLimiter, notice::Notice};
-use crate::store::{
-    StoreError,
-    redis::{KeptBypass, RedisStore, Report},
-};
+use super::{Bypass, Inner, RateLimiter, bypass::LONGEST, notice::Notice};
+use crate::store::{Fleet as SharedFleet, FleetBypass, FleetReport, StoreError};
 
 /// Twice a second, so that all have followed a switch within one.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -29,14 +25,14 @@ pub(super) struct Fleet {
     has_task: AtomicBool,
     /// What the others have been told: requests, and those that were turned away.
     told: Mutex<(u64, u64)>,
-    refusal: Notice,
+    failure: Notice,
 }
 
 impl RateLimiter {
     /// Begins to, where that has not begun or has ended with its runtime.
     pub(super) fn keep_in_touch(&self) {
         let fleet = &self.0.fleet;
-        if self.0.store.shared().is_none() || fleet.has_task.load(Ordering::Relaxed) {
+        if self.0.store.fleet().is_none() || fleet.has_task.load(Ordering::Relaxed) {
             return;
         }
         let Ok(runtime) = Handle::try_current() else {
@@ -48,52 +44,48 @@ impl RateLimiter {
     }
 
     /// Tells the others of a bypass that was started or ended here, if they do not know.
-    pub(super) async fn tell_of_bypass(&self, redis: &RedisStore) -> Result<(), StoreError> {
-        let write = async |bypass| match bypass {
-            Some(Bypass {
-                reason,
-                since,
-                until,
-            }) => {
-                let lasts = until.duration_since(SystemTime::now()).unwrap_or_default();
-                let kept = KeptBypass {
-                    reason,
-                    since,
-                    lasts,
-                };
-                redis.write_bypass(&kept).await
-            }
-            None => redis.remove_bypass().await,
+    pub(super) async fn tell_of_bypass(&self, shared: SharedFleet<'_>) -> Result<(), StoreError> {
+        let write = async |bypass: Option<Bypass>| {
+            let bypass = bypass.map(|bypass| FleetBypass {
+                remaining: bypass
+                    .until
+                    .duration_since(SystemTime::now())
+                    .unwrap_or_default(),
+                reason: bypass.reason,
+                since: bypass.since,
+            });
+            shared.set_bypass(bypass.as_ref()).await
         };
         self.0.watch.bypass.tell(write).await
     }
 
-    async fn follow_bypass(&self, redis: &RedisStore) -> Result<(), StoreError> {
-        self.tell_of_bypass(redis).await?;
+    async fn follow_bypass(&self, shared: SharedFleet<'_>) -> Result<(), StoreError> {
+        self.tell_of_bypass(shared).await?;
         let read = async {
-            let kept = redis.read_bypass().await?;
-            Ok(kept.map(|kept| {
+            let found = shared.bypass().await?;
+            Ok(found.map(|found| {
+                let now = SystemTime::now();
                 let bypass = Bypass {
-                    reason: kept.reason,
-                    since: kept.since,
-                    until: SystemTime::now() + kept.lasts,
+                    reason: found.reason,
+                    since: found.since,
+                    until: now.checked_add(found.remaining).unwrap_or(now + LONGEST),
                 };
-                (bypass, kept.lasts)
+                (bypass, found.remaining)
             }))
         };
         self.0.watch.bypass.follow(read, &*self.0.clock).await
     }
 
-    async fn report_to(&self, redis: &RedisStore) -> Result<(), StoreError> {
+    async fn report_to(&self, shared: SharedFleet<'_>) -> Result<(), StoreError> {
         let report = self.new_report();
         if report.requests == 0 {
             return Ok(());
         }
-        redis.tell_fleet(&report).await
+        shared.publish(&report).await
     }
 
     /// What is new. If it cannot be told, it is not told later: it would count for another minute.
-    fn new_report(&self) -> Report {
+    fn new_report(&self) -> FleetReport {
         let observer = &self.0.watch.observer;
         let (requests, limited) = observer.sums();
         let mut told = self
@@ -103,7 +95,7 @@ impl RateLimiter {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *told, (requests, limited));
-        Report {
+        FleetReport {
             requests: requests.saturating_sub(before.0),
             limited: limited.saturating_sub(before.1),
             durations: observer.untold_durations(),
@@ -111,16 +103,17 @@ impl RateLimiter {
         }
     }
 
-    /// Says once what the server does not permit; an outage is the breaker's to say.
-    fn note_refusal(&self, done: Result<(), StoreError>) {
-        if let Err(error) = done
-            && error.is_refusal()
-        {
-            self.0.fleet.refusal.once(|| {
+    /// Logs the first failure that is no outage of the store, which the circuit breaker logs.
+    fn note_failure(&self, shared: SharedFleet<'_>, done: Result<(), StoreError>) {
+        let Err(error) = done else {
+            return;
+        };
+        if error.is_refusal() || shared.is_alone_in(&error) {
+            self.0.fleet.failure.once(|| {
                 tracing::warn!(
-                    "{error}. Limits are kept all the same, but this process neither adds to the figures of \
-                     all processes nor follows a bypass: see \"Redis in production\" in ratelimit's \
-                     documentation for what its user must be allowed to do"
+                    "{error}. Limits are kept all the same, but this process neither adds to the stats of \
+                     all processes nor follows a bypass. If the store is Redis: see \"Redis in \
+                     production\" in ratelimit's documentation for what its user must be allowed to do"
                 );
             });
         }
@@ -146,12 +139,12 @@ async fn stay_in_touch(task: Task) {
             let Some(limiter) = task.0.upgrade().map(RateLimiter) else {
                 return;
             };
-            let Some(redis) = limiter.0.store.shared() else {
+            let Some(shared) = limiter.0.store.fleet() else {
                 return;
             };
-            limiter.note_refusal(limiter.follow_bypass(redis).await);
+            limiter.note_failure(shared, limiter.follow_bypass(shared).await);
             if periods.is_multiple_of(PERIODS_TO_A_REPORT) {
-                limiter.note_refusal(limiter.report_to(redis).await);
+                limiter.note_failure(shared, limiter.report_to(shared).await);
             }
         }
         periods = periods.wrapping_add(1);

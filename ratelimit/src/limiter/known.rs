@@ -1,7 +1,8 @@
 //! What the last answers of a store that is elsewhere say of its buckets.
 //!
 //! It is good for two things. A client that was turned away is turned away again without asking
-//! the store, so that a flood of its requests costs the store nothing. And when the store is out,
+//! the store, for as long as that [permits](crate::Store::rejection_ttl), so that a flood of its
+//! requests costs the store nothing. And when the store is out,
 //! the limits in this process begin where the client stood, not at a full quota.
 
 use std::time::Duration;
@@ -11,17 +12,18 @@ use quick_cache::sync::Cache;
 use crate::{
     algorithm::{Decision, State},
     clock::micros,
-    store::{Bucket, BucketKey, Charge, Decisions},
+    store::{AnyStore, Bucket, BucketKey, Charge, Decisions},
 };
 
 /// How many buckets are remembered, at about 100 bytes each.
 const CAPACITY: usize = 100_000;
 
-/// Microseconds that an answer is gone by without asking again: some other process may have given
-/// the client something back, or somebody may have reset it.
-const TRUST: u64 = 1_000_000;
-
-pub(super) struct Known(Cache<BucketKey, Entry>);
+pub(super) struct Known {
+    entries: Cache<BucketKey, Entry>,
+    /// Microseconds for which a rejection is used without asking the store: another process may have
+    /// given the client something back, or an operator may have reset it.
+    rejection_ttl: u64,
+}
 
 /// One answer; its times are this process's, counted from when the store was asked, so that nobody
 /// is turned away for longer than the store said.
@@ -33,8 +35,18 @@ struct Entry {
 }
 
 impl Known {
-    pub(super) fn new() -> Self {
-        Self(Cache::new(CAPACITY))
+    /// Nothing is kept of a store that is never unavailable and whose rejections are not cached.
+    pub(super) fn of(store: &AnyStore) -> Option<Self> {
+        let rejection_ttl = store.rejection_ttl();
+        let has_effect = !store.is_in_process() || !rejection_ttl.is_zero();
+        has_effect.then(|| Self::new(rejection_ttl))
+    }
+
+    fn new(rejection_ttl: Duration) -> Self {
+        Self {
+            entries: Cache::new(CAPACITY),
+            rejection_ttl: micros(rejection_ttl),
+        }
     }
 
     /// Remembers the store's decisions about these charges.
@@ -45,20 +57,26 @@ impl Known {
                 decision,
                 cost: charge.cost,
             };
-            self.0.insert(charge.bucket.key(), entry);
+            self.entries.insert(charge.bucket.key(), entry);
         }
     }
 
     /// Something was given back: the client may be admitted sooner than the last answer said.
     pub(super) fn forget(&self, bucket: &Bucket) {
-        self.0.remove(&bucket.key());
+        self.entries.remove(&bucket.key());
     }
 
     /// What the store would say now, where it is known that it would turn the request away.
     pub(super) fn denial(&self, charges: &[Charge], now: u64) -> Option<Decisions> {
+        if self.rejection_ttl == 0 {
+            return None;
+        }
         let decisions = charges
             .iter()
-            .map(|charge| self.0.get(&charge.bucket.key())?.now(charge.cost, now))
+            .map(|charge| {
+                let entry = self.entries.get(&charge.bucket.key())?;
+                entry.now(charge.cost, now, self.rejection_ttl)
+            })
             .collect::<Option<Decisions>>()?;
         let denies =
             |(charge, decision): (&Charge, &Decision)| charge.enforced && !decision.allowed;
@@ -69,7 +87,7 @@ impl Known {
     /// Where the client stood at the last answer, which is then forgotten: what happens from now on
     /// is not in it.
     pub(super) fn take(&self, bucket: &Bucket) -> Option<State> {
-        let (_, entry) = self.0.remove(&bucket.key())?;
+        let (_, entry) = self.entries.remove(&bucket.key())?;
         let Decision {
             remaining,
             reset_after,
@@ -87,9 +105,9 @@ impl Known {
 
 impl Entry {
     /// The decision about a request of this cost a little later, if nothing else has happened.
-    fn now(&self, cost: u32, now: u64) -> Option<Decision> {
+    fn now(&self, cost: u32, now: u64, ttl: u64) -> Option<Decision> {
         let passed = now.checked_sub(self.asked_at)?;
-        if passed >= TRUST {
+        if passed >= ttl {
             return None;
         }
         let passed = Duration::from_micros(passed);
@@ -156,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_denial_holds_until_the_instant_it_ends_and_a_second_at_the_most() {
-        let known = Known::new();
+        let known = Known::new(Duration::from_secs(1));
         let charges = [charge(&POLICIES[0], 3)];
         let at = |now| known.denial(&charges, now).map(|decisions| decisions[0]);
         assert_eq!(at(5_000_000), None, "nothing is known");
@@ -182,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_denial_is_of_the_cost_that_was_denied_and_needs_a_bucket_with_a_say() {
-        let known = Known::new();
+        let known = Known::new(Duration::from_secs(1));
         let three = charge(&POLICIES[0], 3);
         let denied = denied(Some(Duration::from_secs(9)));
         known.note(&[three], &[denied], 5_000_000);
@@ -223,7 +241,7 @@ mod tests {
             let clock = crate::clock::ManualClock::new();
             let now = || crate::clock::Clock::now_micros(&clock);
             let store = MemoryStore::new().with_clock(clock.clone());
-            let known = Known::new();
+            let known = Known::new(Duration::from_secs(1));
             let one = charge(policy, 1);
             for _ in 0..2 {
                 clock.advance(Duration::from_secs(1));

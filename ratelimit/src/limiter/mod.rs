@@ -7,7 +7,6 @@ mod bypass;
 mod caller;
 mod decide;
 mod figures;
-#[cfg(feature = "redis")]
 mod fleet;
 mod global;
 mod header_style;
@@ -26,8 +25,6 @@ use std::{fmt, sync::Arc};
 
 use ipnet::IpNet;
 
-#[cfg(feature = "redis")]
-use self::fleet::Fleet;
 #[cfg(feature = "metrics")]
 use crate::client::LookUps;
 
@@ -44,13 +41,13 @@ pub use self::{
     status::RateLimitStatus,
 };
 use self::{
-    bypass::Switch, known::Known, namesakes::Namesakes, notice::Notice, report::Reports,
-    secrets::Secrets, wait::Queue, watch::Watch,
+    bypass::Switch, fleet::Fleet, known::Known, namesakes::Namesakes, notice::Notice,
+    report::Reports, secrets::Secrets, wait::Queue, watch::Watch,
 };
 use crate::{
     budget::Budget,
     client::{ClientDigests, StaticTiers, TierCache, TrustedProxies},
-    clock::Clock,
+    clock::{Clock, MonotonicClock},
     observe::Observer,
     policy::{OnStoreError, Policy},
     store::{AnyStore, MemoryStore},
@@ -82,7 +79,7 @@ struct Inner {
     store: AnyStore,
     /// Keeps the same limits in this process while the store cannot be asked.
     local: MemoryStore,
-    /// `None` where the store is in this process anyway.
+    /// `None` if the store is in this process and caches no rejections.
     known: Option<Known>,
     on_store_error: OnStoreError,
     tiers: Tiers,
@@ -96,11 +93,11 @@ struct Inner {
     watch: Arc<Watch>,
     mode: Mode,
     namesakes: Namesakes,
-    #[cfg(feature = "redis")]
     fleet: Fleet,
     reports: Reports,
     wrong_secret: sampled::Sampled,
     odd_bucket: Notice,
+    defect: Notice,
     refusal: Notice,
     no_peer: Notice,
     no_tiers: Notice,
@@ -113,7 +110,6 @@ enum Tiers {
     Static(StaticTiers),
     Resolver(TierCache),
     /// The store's own, who shares its time and its outages.
-    #[cfg(feature = "redis")]
     InStore(TierCache),
 }
 
@@ -122,9 +118,7 @@ impl Tiers {
     fn look_ups(&self) -> Option<Arc<LookUps>> {
         match self {
             Self::Nobody | Self::Static(_) => None,
-            Self::Resolver(cache) => Some(cache.look_ups()),
-            #[cfg(feature = "redis")]
-            Self::InStore(cache) => Some(cache.look_ups()),
+            Self::Resolver(cache) | Self::InStore(cache) => Some(cache.look_ups()),
         }
     }
 }
@@ -185,8 +179,8 @@ impl RateLimiter {
         }
     }
 
-    /// The decision where nobody needs to be waited for: in memory or out of a slice that is leased,
-    /// with keys whose tiers are known.
+    /// The decision if nothing needs to be waited for: by a store that decides without waiting, with
+    /// keys whose tiers are known.
     pub(crate) fn check_at_once(
         &self,
         policies: impl IntoIterator<Item = &'static Policy>,
@@ -194,9 +188,11 @@ impl RateLimiter {
     ) -> Option<RateLimitStatus> {
         let began = match &self.0.store {
             AnyStore::Memory(_) => self.begin_one_of_many(),
-            #[cfg(feature = "redis")]
-            AnyStore::Redis(store) if store.has_slices() => Some(std::time::Instant::now()),
-            _ => return None,
+            AnyStore::Erased(store) if store.has_sync_check() => {
+                self.keep_in_touch();
+                Some(std::time::Instant::now())
+            }
+            AnyStore::Erased(_) => return None,
         };
         let mut policies = policies.into_iter();
         let first = self.account_at_once(first(&mut policies), &caller)?;
@@ -222,7 +218,6 @@ impl RateLimiter {
         policies: &[&'static Policy],
         caller: Caller<'_>,
     ) -> RateLimitStatus {
-        #[cfg(feature = "redis")]
         self.keep_in_touch();
         let began = std::time::Instant::now();
         let (mut accounts, is_unanswered) = self.accounts(policies, &caller).await;
@@ -315,10 +310,10 @@ enum Mode {
 
 impl Default for Settings {
     fn default() -> Self {
-        let store = MemoryStore::new();
+        let store = AnyStore::new(MemoryStore::new());
         Self {
-            clock: store.clock(),
-            store: AnyStore::Memory(store),
+            clock: clock_of(&store),
+            store,
             on_store_error: OnStoreError::default(),
             tiers: Tiers::Nobody,
             proxies: TrustedProxies::default(),
@@ -332,6 +327,14 @@ impl Default for Settings {
     }
 }
 
+/// The clock of the store, so that a test that moves the one has moved the other; else one of the
+/// limiter's own.
+fn clock_of(store: &AnyStore) -> Arc<dyn Clock> {
+    store
+        .clock()
+        .unwrap_or_else(|| Arc::new(MonotonicClock::new()))
+}
+
 impl RateLimiter {
     fn new(settings: Settings) -> Self {
         let Settings { store, clock, .. } = settings;
@@ -339,14 +342,15 @@ impl RateLimiter {
             observer: Observer::new(),
             bypass: Switch::default(),
             clock: clock.clone(),
-            breaker: store.breaker().cloned(),
+            #[cfg(feature = "metrics")]
+            store: store.clone(),
             #[cfg(feature = "metrics")]
             look_ups: settings.tiers.look_ups(),
             panicked: Notice::default(),
         });
         watch::begin(&watch);
         let limiter = Self(Arc::new(Inner {
-            known: (!matches!(store, AnyStore::Memory(_))).then(Known::new),
+            known: Known::of(&store),
             local: MemoryStore::new().with_clock(clock.clone()),
             store,
             on_store_error: settings.on_store_error,
@@ -361,17 +365,16 @@ impl RateLimiter {
             watch,
             mode: settings.mode,
             namesakes: settings.namesakes,
-            #[cfg(feature = "redis")]
             fleet: Fleet::default(),
             reports: Reports::default(),
             wrong_secret: sampled::Sampled::default(),
             odd_bucket: Notice::default(),
+            defect: Notice::default(),
             refusal: Notice::default(),
             no_peer: Notice::default(),
             no_tiers: Notice::default(),
             no_parameter: Notice::default(),
         }));
-        #[cfg(feature = "redis")]
         limiter.keep_in_touch();
         limiter
     }
@@ -380,7 +383,7 @@ impl RateLimiter {
 impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimiter")
-            .field("store", &self.0.store.kind())
+            .field("store", &self.0.store.name())
             .finish_non_exhaustive()
     }
 }

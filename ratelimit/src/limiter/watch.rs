@@ -13,16 +13,16 @@ use std::{
 
 use super::{bypass::Switch, notice::Notice};
 #[cfg(feature = "metrics")]
-use crate::{client::LookUps, observe::export};
-use crate::{clock::Clock, observe::Observer, store::Breaker};
+use crate::{client::LookUps, observe::export, store::AnyStore};
+use crate::{clock::Clock, observe::Observer};
 
 /// What a limiter shares with the thread.
 pub(super) struct Watch {
     pub(super) observer: Observer,
     pub(super) bypass: Switch,
     pub(super) clock: Arc<dyn Clock>,
-    /// That of the store, if it is one that can be out.
-    pub(super) breaker: Option<Breaker>,
+    #[cfg(feature = "metrics")]
+    pub(super) store: AnyStore,
     /// Those of the tiers of API keys, if they are looked up.
     #[cfg(feature = "metrics")]
     pub(super) look_ups: Option<Arc<LookUps>>,
@@ -54,8 +54,8 @@ impl Watch {
     fn export(&self) {
         self.observer.export();
         export::bypass(self.bypass.is_on(&*self.clock));
-        if let Some(breaker) = &self.breaker {
-            export::store_up(breaker.is_closed());
+        if let Some(health) = self.store.health() {
+            export::store_up(health.is_up);
         }
         if let Some(look_ups) = &self.look_ups {
             export::look_ups(&look_ups.take());
@@ -181,7 +181,7 @@ mod tests {
             observer: Observer::new(),
             bypass: Switch::default(),
             clock: Arc::new(Breakable::default()),
-            breaker: None,
+            store: AnyStore::new(MemoryStore::new()),
             look_ups: None,
             panicked: Notice::default(),
         };

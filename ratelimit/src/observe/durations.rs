@@ -45,7 +45,6 @@ pub(super) struct Durations {
     /// Reused for the sum of a minute.
     sum: Times,
     /// What the fleet has not been told yet.
-    #[cfg(feature = "redis")]
     untold: Times,
 }
 
@@ -56,7 +55,6 @@ impl Durations {
             slots: std::array::from_fn(|_| times()),
             slot: 0,
             sum: times(),
-            #[cfg(feature = "redis")]
             untold: times(),
         }
     }
@@ -82,7 +80,6 @@ impl Durations {
         self.slot = slot;
         let latency = Latency::of(&self.second);
         add(&mut self.slots[index(slot, SLOTS)], &self.second);
-        #[cfg(feature = "redis")]
         add(&mut self.untold, &self.second);
         self.second.reset();
         latency
@@ -98,7 +95,6 @@ impl Durations {
     }
 
     /// Microseconds and how many checks took so long, since the last time this was asked.
-    #[cfg(feature = "redis")]
     pub(super) fn take_untold(&mut self) -> Vec<(u64, u64)> {
         let recorded = self.untold.iter_recorded();
         let untold = recorded.map(|step| {

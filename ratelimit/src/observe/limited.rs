@@ -8,7 +8,6 @@
 //! bounded length from which those with the smallest counts are dropped, and which those who come
 //! once do not get into when it is long enough.
 
-#[cfg(feature = "redis")]
 use std::collections::HashSet;
 use std::{collections::HashMap, hash::BuildHasher};
 
@@ -33,7 +32,6 @@ const MINUTES: usize = 5;
 const KEPT: usize = 256;
 
 /// Clients that the fleet is told of at once; more than that in two seconds are not worth the memory.
-#[cfg(feature = "redis")]
 const UNTOLD: usize = 5_000;
 
 pub(super) struct LimitedClients {
@@ -59,7 +57,6 @@ struct Books {
     slot: u64,
     minutes: [Counts; MINUTES],
     minute: u64,
-    #[cfg(feature = "redis")]
     untold: HashSet<ClientId, RandomState>,
 }
 
@@ -117,7 +114,6 @@ impl LimitedClients {
     }
 
     /// Who was turned away since this was asked last.
-    #[cfg(feature = "redis")]
     pub(super) fn take_untold(&self) -> HashSet<ClientId, RandomState> {
         let mut books = lock(&self.books);
         self.book(&mut books);
@@ -132,7 +128,6 @@ impl Books {
             slot: now / SLOT,
             minutes: Default::default(),
             minute: now / 60,
-            #[cfg(feature = "redis")]
             untold: HashSet::default(),
         }
     }
@@ -149,7 +144,6 @@ impl Books {
                 keep_the_largest(minute);
             }
         }
-        #[cfg(feature = "redis")]
         if self.untold.len() < UNTOLD {
             self.untold.insert(client);
         }
@@ -259,7 +253,6 @@ mod tests {
         assert!((190_000..210_000).contains(&unique), "{unique}");
         let books = lock(&limited.books);
         assert!(books.minutes.iter().all(|minute| minute.len() < 2 * KEPT));
-        #[cfg(feature = "redis")]
         assert_eq!(books.untold.len(), UNTOLD);
     }
 

@@ -21,7 +21,6 @@ use std::{
 
 #[cfg(all(test, feature = "metrics"))]
 pub(crate) use self::broken_recorder::BrokenRecorder;
-#[cfg(feature = "redis")]
 use self::history::Sum;
 use self::{counts::Counts, durations::Durations, history::History, limited::LimitedClients};
 pub(crate) use self::{counts::Outcome, limited::Limited};
@@ -117,20 +116,17 @@ impl Observer {
     }
 
     /// All requests, and those that were turned away, since the limiter was made.
-    #[cfg(feature = "redis")]
     pub(crate) fn sums(&self) -> (u64, u64) {
         let sum = Sum::of(&self.counts.by_policy());
         (sum.requests, sum.limited)
     }
 
     /// Microseconds and how many checks took so long, since this was asked last.
-    #[cfg(feature = "redis")]
     pub(crate) fn untold_durations(&self) -> Vec<(u64, u64)> {
         lock(&self.durations).take_untold()
     }
 
     /// Who was turned away since this was asked last: of many, some.
-    #[cfg(feature = "redis")]
     pub(crate) fn untold_clients(&self) -> Vec<ClientId> {
         self.limited.take_untold().into_iter().collect()
     }

@@ -1,142 +1,116 @@
 //! The store of a limiter, whichever it is.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
-#[cfg(feature = "redis")]
-use super::redis::RedisStore;
-use super::{Bucket, Charge, Decisions, MemoryStore, Store, StoreError, breaker::Breaker};
+use super::{
+    Bucket, Charge, Decisions, MemoryStore, Store, StoreError, StoreHealth,
+    erased::{ErasedStore, Fleet, StoreTiers},
+};
 use crate::{algorithm::Decision, budget::Budget, clock::Clock};
 
-/// The store of a limiter. The stores of this crate are known to the compiler, so that a check
-/// with them allocates no future.
-#[doc(hidden)]
-pub enum AnyStore {
-    Memory(MemoryStore),
-    #[cfg(feature = "redis")]
-    Redis(RedisStore),
-    Custom(CustomStore),
-}
-
-/// A store of the application's own: asked for no longer than it says, and not during an outage.
-pub struct CustomStore {
-    store: Arc<dyn DynStore>,
-    breaker: Breaker,
-}
-
-impl CustomStore {
-    pub(super) fn new(store: impl Store) -> Self {
-        let store: Arc<dyn DynStore> = Arc::new(store);
-        let probed = store.clone();
-        let breaker = Breaker::new(move || {
-            let store = probed.clone();
-            async move { in_time(Budget::start(store.timeout()), store.probe()).await }
-        });
-        Self { store, breaker }
-    }
-
-    async fn ask<T>(
-        &self,
-        deadline: Budget,
-        question: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        self.breaker.ask(|| in_time(deadline, question)).await
-    }
-}
-
-async fn in_time<T>(
-    deadline: Budget,
-    answer: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    deadline
-        .run(answer)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::new("no answer in time")))
+/// The store of a limiter.
+///
+/// A [`MemoryStore`] has a variant of its own for speed: a check is inlined and returns no `Result`.
+/// Its behavior is that of an [`ErasedStore`] with a `MemoryStore` in it.
+#[derive(Clone)]
+pub(crate) enum AnyStore {
+    Memory(Arc<MemoryStore>),
+    Erased(Arc<ErasedStore>),
 }
 
 impl AnyStore {
-    /// The clock that it counts in, if it is not one of its own.
+    pub(crate) fn new<S: Store>(store: S) -> Self {
+        let store = Arc::new(store);
+        let any: Arc<dyn Any + Send + Sync> = store.clone();
+        match any.downcast::<MemoryStore>() {
+            Ok(memory) => Self::Memory(memory),
+            Err(any) => match any.downcast_ref::<Arc<MemoryStore>>() {
+                Some(memory) => Self::Memory(memory.clone()),
+                None => Self::Erased(Arc::new(ErasedStore::new(store))),
+            },
+        }
+    }
+
     pub(crate) fn clock(&self) -> Option<Arc<dyn Clock>> {
         match self {
-            Self::Memory(store) => Some(store.clock()),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => store.clock(),
-            Self::Custom(_) => None,
+            Self::Memory(store) => Store::clock(store),
+            Self::Erased(store) => store.clock(),
         }
     }
 
-    /// What it is.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Memory(_) => "memory",
-            #[cfg(feature = "redis")]
-            Self::Redis(_) => "redis",
-            Self::Custom(_) => "custom",
+            Self::Memory(store) => Store::name(store),
+            Self::Erased(store) => store.name(),
         }
     }
 
-    /// How long it may be waited for.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn server(&self) -> Option<&str> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Erased(store) => store.server(),
+        }
+    }
+
     pub(crate) fn timeout(&self) -> Duration {
         match self {
             Self::Memory(store) => Store::timeout(store),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => Store::timeout(store),
-            Self::Custom(custom) => custom.store.timeout(),
+            Self::Erased(store) => store.timeout(),
         }
     }
 
-    /// What keeps an outage from costing anything, where there can be one.
-    pub(crate) fn breaker(&self) -> Option<&Breaker> {
+    pub(crate) fn is_in_process(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Erased(store) => store.is_in_process(),
+        }
+    }
+
+    pub(crate) fn rejection_ttl(&self) -> Duration {
+        match self {
+            Self::Memory(_) => Duration::ZERO,
+            Self::Erased(store) => store.rejection_ttl(),
+        }
+    }
+
+    /// Returns the health of a store that may be unavailable.
+    pub(crate) fn health(&self) -> Option<StoreHealth> {
         match self {
             Self::Memory(_) => None,
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => Some(store.breaker()),
-            Self::Custom(custom) => Some(&custom.breaker),
+            Self::Erased(store) => store.health(),
         }
     }
 
-    /// The store that processes tell each other of more than buckets through.
-    #[cfg(feature = "redis")]
-    pub(crate) fn shared(&self) -> Option<&RedisStore> {
+    pub(crate) fn tiers(&self) -> Option<StoreTiers> {
         match self {
-            Self::Redis(store) => Some(store),
-            Self::Memory(_) | Self::Custom(_) => None,
+            Self::Memory(_) => None,
+            Self::Erased(store) => StoreTiers::of(store),
+        }
+    }
+
+    pub(crate) fn fleet(&self) -> Option<Fleet<'_>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Erased(store) => Fleet::of(store),
         }
     }
 
     pub(crate) async fn check_all(
         &self,
         charges: &[Charge],
-        deadline: Budget,
+        budget: Budget,
     ) -> Result<Decisions, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.decide(charges)),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => store.decide(charges, deadline).await,
-            Self::Custom(custom) => {
-                let decisions = custom
-                    .ask(deadline, custom.store.check_all(charges))
-                    .await?;
-                let decisions = Decisions::from(decisions);
-                if decisions.len() == charges.len() {
-                    Ok(decisions)
-                } else {
-                    Err(StoreError::new("there is not one decision for each charge"))
-                }
-            }
+            Self::Erased(store) => store.check_all(charges, budget).await,
         }
     }
 
     pub(crate) async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.take(bucket, cost)),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => Store::charge(store, bucket, cost).await,
-            Self::Custom(custom) => {
-                let deadline = Budget::start(custom.store.timeout());
-                custom
-                    .ask(deadline, custom.store.charge(bucket, cost))
-                    .await
-            }
+            Self::Erased(store) => store.charge(bucket, cost).await,
         }
     }
 
@@ -148,13 +122,7 @@ impl AnyStore {
     ) -> Result<Decision, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.give_back(bucket, cost, taken)),
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => Store::refund(store, bucket, cost, taken).await,
-            Self::Custom(custom) => {
-                let deadline = Budget::start(custom.store.timeout());
-                let given_back = custom.store.refund(bucket, cost, taken);
-                custom.ask(deadline, given_back).await
-            }
+            Self::Erased(store) => store.refund(bucket, cost, taken).await,
         }
     }
 
@@ -164,67 +132,15 @@ impl AnyStore {
                 store.forget(bucket);
                 Ok(())
             }
-            #[cfg(feature = "redis")]
-            Self::Redis(store) => Store::reset(store, bucket).await,
-            Self::Custom(custom) => {
-                let deadline = Budget::start(custom.store.timeout());
-                custom.ask(deadline, custom.store.reset(bucket)).await
-            }
+            Self::Erased(store) => store.reset(bucket).await,
         }
     }
-}
 
-/// The answer of a [`Store`] as an object.
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// [`Store`] as an object.
-trait DynStore: Send + Sync {
-    fn check_all<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Vec<Decision>>;
-
-    fn charge<'a>(&'a self, bucket: &'a Bucket, cost: u32) -> Answer<'a, Decision>;
-
-    fn refund<'a>(
-        &'a self,
-        bucket: &'a Bucket,
-        cost: u32,
-        taken: &'a Decision,
-    ) -> Answer<'a, Decision>;
-
-    fn reset<'a>(&'a self, bucket: &'a Bucket) -> Answer<'a, ()>;
-
-    fn probe(&self) -> Answer<'_, ()>;
-
-    fn timeout(&self) -> Duration;
-}
-
-impl<S: Store> DynStore for S {
-    fn check_all<'a>(&'a self, charges: &'a [Charge]) -> Answer<'a, Vec<Decision>> {
-        Box::pin(Store::check_all(self, charges))
-    }
-
-    fn charge<'a>(&'a self, bucket: &'a Bucket, cost: u32) -> Answer<'a, Decision> {
-        Box::pin(Store::charge(self, bucket, cost))
-    }
-
-    fn refund<'a>(
-        &'a self,
-        bucket: &'a Bucket,
-        cost: u32,
-        taken: &'a Decision,
-    ) -> Answer<'a, Decision> {
-        Box::pin(Store::refund(self, bucket, cost, taken))
-    }
-
-    fn reset<'a>(&'a self, bucket: &'a Bucket) -> Answer<'a, ()> {
-        Box::pin(Store::reset(self, bucket))
-    }
-
-    fn probe(&self) -> Answer<'_, ()> {
-        Box::pin(Store::probe(self))
-    }
-
-    fn timeout(&self) -> Duration {
-        Store::timeout(self)
+    pub(crate) async fn give_back_leases(&self) {
+        match self {
+            Self::Memory(_) => {}
+            Self::Erased(store) => store.give_back_leases().await,
+        }
     }
 }
 
@@ -271,7 +187,7 @@ mod tests {
         static TIERS: [Tier; 1] = [Tier::new("default", Quota::per_hour(5))];
         static POLICY: Policy = Policy::new("patient", Algorithm::TokenBucket, &TIERS);
         let bucket = Bucket::new(&POLICY, &TIERS[0], ClientId::EVERYBODY).expect("limited");
-        let store = Patient(MemoryStore::new()).erase();
+        let store = AnyStore::new(Patient(MemoryStore::new()));
         let charge = Charge {
             bucket,
             cost: 2,

@@ -22,6 +22,20 @@ pub struct StoreHealth {
     pub changes: Vec<StoreChange>,
 }
 
+impl StoreHealth {
+    /// Returns the health of a store that has been available, or unavailable, since then, without a
+    /// history. For [stores with a circuit breaker of their own](crate::Store::health), which then set
+    /// the other fields.
+    pub fn new(is_up: bool, since: SystemTime) -> Self {
+        Self {
+            is_up,
+            since,
+            outages: 0,
+            changes: Vec::new(),
+        }
+    }
+}
+
 /// The beginning or the end of an outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,6 +46,17 @@ pub struct StoreChange {
     pub is_up: bool,
     /// Why it went down.
     pub reason: Option<String>,
+}
+
+impl StoreChange {
+    /// Returns the end of an outage or, with a reason, the beginning of one.
+    pub fn new(at: SystemTime, reason: Option<String>) -> Self {
+        Self {
+            at,
+            is_up: reason.is_none(),
+            reason,
+        }
+    }
 }
 
 pub(super) struct Health {
@@ -62,11 +87,8 @@ impl Health {
         if self.changes.len() == KEPT {
             self.changes.pop_front();
         }
-        self.changes.push_back(StoreChange {
-            at: SystemTime::now(),
-            is_up: reason.is_none(),
-            reason,
-        });
+        self.changes
+            .push_back(StoreChange::new(SystemTime::now(), reason));
     }
 
     pub(super) fn seen(&self, is_up: bool) -> StoreHealth {

@@ -7,23 +7,42 @@
 mod any;
 mod breaker;
 mod bucket;
+mod erased;
+mod fleet;
+mod forward;
 mod health;
 mod memory;
+mod object;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+mod sync_check;
+mod tier_store;
 
-use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    fmt,
+    future::{Future, ready},
+    sync::Arc,
+    time::Duration,
+};
 
 use smallvec::SmallVec;
 
-use self::any::CustomStore;
-pub(crate) use self::{any::AnyStore, breaker::Breaker, bucket::BucketKey};
+pub(crate) use self::{
+    any::AnyStore,
+    bucket::BucketKey,
+    erased::{ErasedStore, Fleet},
+};
 pub use self::{
     bucket::Bucket,
+    fleet::{FleetBypass, FleetReport, FleetStore},
     health::{StoreChange, StoreHealth},
     memory::MemoryStore,
+    sync_check::SyncCheck,
+    tier_store::TierStore,
 };
-use crate::algorithm::Decision;
+use crate::{algorithm::Decision, budget::Budget, clock::Clock};
 
 /// What a request costs one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +59,30 @@ pub struct Charge {
 /// Most requests are charged to one bucket, which is no reason to allocate.
 pub(crate) type Decisions = SmallVec<[Decision; 1]>;
 
-/// Keeps the state of buckets and decides about requests.
+/// A store that keeps the state of buckets and decides about requests.
+///
+/// Four methods are required. Each of the others has a default that is safe for every store, and
+/// states one capability. What the limiter does depends on these methods alone and not on the type
+/// of the store, so a store of your own can do whatever `RedisStore` and [`MemoryStore`] do, and a
+/// store that wraps another behaves like it if it forwards all methods, as `Arc<S>` and `Box<S>` do.
+///
+/// | method | capability | default | consequence of the default |
+/// | --- | --- | --- | --- |
+/// | [`timeout`](Self::timeout) | how long an answer may take | 100 ms | |
+/// | [`check_all_within`](Self::check_all_within) | a deadline that the store itself observes | none | the limiter cancels a check when its time is over |
+/// | [`is_in_process`](Self::is_in_process) | there is no server that may be unavailable | `false` | timeouts, a circuit breaker and a fallback in memory |
+/// | [`health`](Self::health) | a circuit breaker of the store's own | `None` | the limiter puts its own in front of the store |
+/// | [`clock`](Self::clock) | the clock that the store counts in | `None` | the limiter counts in a clock of its own |
+/// | [`rejection_ttl`](Self::rejection_ttl) | rejections may be cached | zero | each request reaches the store |
+/// | [`sync_check`](Self::sync_check) | checks that wait for nothing | `None` | each check allocates a future |
+/// | [`give_back_leases`](Self::give_back_leases) | leases | nothing to give back | |
+/// | [`tier_store`](Self::tier_store) | tiers of API keys | `None` | tiers come from the limiter's settings alone |
+/// | [`fleet_store`](Self::fleet_store) | stats and the bypass of all processes | `None` | each process has its own |
+/// | [`name`](Self::name), [`server`](Self::server) | what operators see | `"custom"`, `None` | |
+///
+/// The limiter reads `timeout`, `is_in_process`, `clock`, `rejection_ttl`, `tier_store` and
+/// `fleet_store` once, when it is built. A panic in a store is an error of that store: the request is
+/// decided as [`on_store_error`](crate::Builder::on_store_error) says.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex, time::Instant};
@@ -187,56 +229,118 @@ pub trait Store: Send + Sync + 'static {
         async { self.check_all(&[]).await.map(drop) }
     }
 
-    /// How long a limiter waits for this store before it decides without it; 100 ms unless said
-    /// otherwise.
+    /// Returns how long the limiter waits for an answer; 100 ms by default. After that it decides as
+    /// [`on_store_error`](crate::Builder::on_store_error) says.
     fn timeout(&self) -> Duration {
         Duration::from_millis(100)
     }
 
-    /// The store as a limiter keeps it. Those of this crate say which they are.
-    #[doc(hidden)]
-    fn erase(self) -> AnyStore
-    where
-        Self: Sized,
-    {
-        AnyStore::Custom(CustomStore::new(self))
+    /// Decides as [`check_all`](Self::check_all) does, within a budget of time of which the look-up of
+    /// a tier may have used a part.
+    ///
+    /// By default, the future of `check_all` is dropped when the budget has run out. A store that has
+    /// to complete or to undo what it has begun overrides this.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store is unavailable or the budget has run out.
+    fn check_all_within(
+        &self,
+        charges: &[Charge],
+        budget: Budget,
+    ) -> impl Future<Output = Result<Vec<Decision>, StoreError>> + Send {
+        async move { in_time(budget, self.check_all(charges)).await }
+    }
+
+    /// Returns whether the state is in this process, so that the store is available whenever the
+    /// process is; `false` by default.
+    ///
+    /// If so, the limiter applies no timeout and no circuit breaker, and keeps no copy of decisions
+    /// for an outage. An error is logged once, and the request decided as
+    /// [`on_store_error`](crate::Builder::on_store_error) says.
+    fn is_in_process(&self) -> bool {
+        false
+    }
+
+    /// Returns the health of the store, if it has timeouts and a circuit breaker of its own; `None` by
+    /// default.
+    ///
+    /// If it is `None` when the limiter is built, and the store is not [in the
+    /// process](Self::is_in_process), the limiter applies the [`timeout`](Self::timeout) to every
+    /// call, stops calling after three failures in a row, and calls [`probe`](Self::probe) until it
+    /// succeeds.
+    fn health(&self) -> Option<StoreHealth> {
+        None
+    }
+
+    /// Returns the clock that the store counts in, if that is in this process; `None` by default.
+    ///
+    /// The limiter then counts in the same clock what depends on time: cached rejections, tiers,
+    /// waiting requests, the bypass and the fallback. Without it, a store that a test moves by a
+    /// [`ManualClock`](crate::ManualClock) and its limiter disagree about the time.
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        None
+    }
+
+    /// Returns how long the limiter may reject a client again without asking the store; zero by
+    /// default, which caches nothing.
+    ///
+    /// A cached rejection is never used beyond its [`retry_after`](Decision::retry_after), and one that
+    /// this limiter resets, charges or refunds is forgotten. What others do to the bucket is seen only
+    /// after this time. It keeps a flood of one client's requests from a store on another machine;
+    /// `RedisStore` returns one second.
+    fn rejection_ttl(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Returns the part of the store that decides without waiting, if there is one; `None` by default.
+    ///
+    /// It is called for each check, and may return `None` while there is nothing that could be decided
+    /// that way.
+    fn sync_check(&self) -> Option<&impl SyncCheck> {
+        None::<&Infallible>
+    }
+
+    /// Gives back the quota that this process has leased and not spent, for
+    /// [`RateLimiter::give_back_leases`](crate::RateLimiter::give_back_leases). By default it does
+    /// nothing. The limiter applies no timeout to it.
+    fn give_back_leases(&self) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
+
+    /// Returns the tiers of API keys that are in the store, if there are any; `None` by default.
+    ///
+    /// A limiter that is given no [other source of tiers](crate::Builder::tier_resolver) uses them.
+    fn tier_store(&self) -> Option<impl TierStore> {
+        None::<Infallible>
+    }
+
+    /// Returns the part of the store that shares stats and the bypass between processes, if there is
+    /// one; `None` by default.
+    fn fleet_store(&self) -> Option<impl FleetStore> {
+        None::<Infallible>
+    }
+
+    /// Returns what kind of store it is, as one lower-case word; `"custom"` by default.
+    fn name(&self) -> &'static str {
+        "custom"
+    }
+
+    /// Returns the address of the server, if there is one, without secrets; `None` by default.
+    fn server(&self) -> Option<&str> {
+        None
     }
 }
 
-/// A store that the application keeps a handle to as well.
-impl<S: Store> Store for Arc<S> {
-    async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
-        (**self).check_all(charges).await
-    }
-
-    async fn check(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        (**self).check(bucket, cost).await
-    }
-
-    async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        (**self).charge(bucket, cost).await
-    }
-
-    async fn refund(
-        &self,
-        bucket: &Bucket,
-        cost: u32,
-        taken: &Decision,
-    ) -> Result<Decision, StoreError> {
-        (**self).refund(bucket, cost, taken).await
-    }
-
-    async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
-        (**self).reset(bucket).await
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        (**self).probe().await
-    }
-
-    fn timeout(&self) -> Duration {
-        (**self).timeout()
-    }
+/// The answer, or an error when the budget has run out.
+async fn in_time<T>(
+    budget: Budget,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    budget
+        .run(answer)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::new("no answer in time")))
 }
 
 /// The store took no decision.
@@ -246,6 +350,7 @@ pub struct StoreError(Failure);
 #[derive(Debug)]
 enum Failure {
     Outage(Box<dyn Error + Send + Sync>),
+    Defect(String),
     NotAsked,
     OneBucket(Box<dyn Error + Send + Sync>),
     Refused(Box<dyn Error + Send + Sync>),
@@ -272,6 +377,11 @@ impl StoreError {
         Self(Failure::NotAsked)
     }
 
+    /// The store has a bug.
+    pub(crate) fn defect(what: impl Into<String>) -> Self {
+        Self(Failure::Defect(what.into()))
+    }
+
     /// It says something about one bucket alone.
     pub(crate) fn is_of_one_bucket(&self) -> bool {
         matches!(self.0, Failure::OneBucket(_))
@@ -282,8 +392,13 @@ impl StoreError {
         matches!(self.0, Failure::Refused(_))
     }
 
-    fn is_outage(&self) -> bool {
-        matches!(self.0, Failure::Outage(_))
+    pub(crate) fn is_defect(&self) -> bool {
+        matches!(self.0, Failure::Defect(_))
+    }
+
+    /// The store took no decision, and may not take the next one either.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(self.0, Failure::Outage(_) | Failure::Defect(_))
     }
 }
 
@@ -292,6 +407,7 @@ impl fmt::Display for StoreError {
         f.write_str("the store of the rate limits ")?;
         match &self.0 {
             Failure::Outage(reason) => write!(f, "did not answer: {reason}"),
+            Failure::Defect(what) => write!(f, "is defective: {what}"),
             Failure::NotAsked => f.write_str("is not asked during an outage"),
             Failure::OneBucket(reason) => write!(f, "cannot tell of one bucket: {reason}"),
             Failure::Refused(reason) => write!(f, "refuses a check: {reason}"),
@@ -305,7 +421,7 @@ impl Error for StoreError {
             Failure::Outage(reason) | Failure::OneBucket(reason) | Failure::Refused(reason) => {
                 Some(&**reason)
             }
-            Failure::NotAsked => None,
+            Failure::Defect(_) | Failure::NotAsked => None,
         }
     }
 }

@@ -47,7 +47,6 @@ fn one_that_ends_by_itself_takes_none_away_that_is_started() {
     });
 }
 
-#[cfg(feature = "redis")]
 mod with_others {
     use super::*;
 

@@ -12,7 +12,7 @@ use foldhash::quality::RandomState;
 use smallvec::SmallVec;
 
 use self::{capacity::Capacity, shard::Shard};
-use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, bucket::BucketKey};
+use super::{Bucket, Charge, Decisions, Store, StoreError, SyncCheck, bucket::BucketKey};
 use crate::{
     algorithm::{Decision, State},
     clock::{Clock, MonotonicClock},
@@ -127,13 +127,6 @@ impl MemoryStore {
     /// Whether there are no buckets.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
-        match &self.clock {
-            Timer::Monotonic(clock) => Arc::new(clock.clone()),
-            Timer::Other(clock) => clock.clone(),
-        }
     }
 
     /// Of several buckets, with no detour for one.
@@ -312,8 +305,33 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn erase(self) -> AnyStore {
-        AnyStore::Memory(self)
+    fn is_in_process(&self) -> bool {
+        true
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        Some(match &self.clock {
+            Timer::Monotonic(clock) => Arc::new(clock.clone()),
+            Timer::Other(clock) => clock.clone(),
+        })
+    }
+
+    fn sync_check(&self) -> Option<&impl SyncCheck> {
+        Some(self)
+    }
+
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+}
+
+impl SyncCheck for MemoryStore {
+    fn try_check_all(&self, charges: &[Charge]) -> Option<Vec<Decision>> {
+        Some(self.decide(charges).into_vec())
+    }
+
+    fn try_check(&self, bucket: &Bucket, cost: u32) -> Option<Decision> {
+        Some(self.decide_one(bucket, cost))
     }
 }
 

@@ -3,25 +3,18 @@
 //! It is one key, whose time to live is that of the bypass: Redis ends it, whatever becomes of the
 //! process that began it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use redis::{Value, from_redis_value, pipe};
 use serde_json::json;
 
 use super::RedisStore;
-use crate::store::StoreError;
+use crate::store::{FleetBypass, StoreError};
 
 const KEY: &str = "bypass";
 
-/// A bypass as it is kept: its reason, since when, and how long it still lasts.
-pub(crate) struct KeptBypass {
-    pub(crate) reason: String,
-    pub(crate) since: SystemTime,
-    pub(crate) lasts: Duration,
-}
-
 impl RedisStore {
-    pub(crate) async fn read_bypass(&self) -> Result<Option<KeptBypass>, StoreError> {
+    pub(crate) async fn read_bypass(&self) -> Result<Option<FleetBypass>, StoreError> {
         let key = self.fleet_key(KEY);
         let mut read = pipe();
         read.get(&key).pttl(&key);
@@ -38,11 +31,11 @@ impl RedisStore {
         bypass.ok_or_else(no_bypass).map(Some)
     }
 
-    pub(crate) async fn write_bypass(&self, bypass: &KeptBypass) -> Result<(), StoreError> {
+    pub(crate) async fn write_bypass(&self, bypass: &FleetBypass) -> Result<(), StoreError> {
         let since = bypass.since.duration_since(UNIX_EPOCH).unwrap_or_default();
         let text = json!({ "reason": bypass.reason, "since_ms": millis(since) }).to_string();
         let mut write = pipe();
-        let lasts = millis(bypass.lasts);
+        let lasts = millis(bypass.remaining);
         write
             .cmd("SET")
             .arg(self.fleet_key(KEY))
@@ -63,12 +56,12 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn kept(text: &str, lasts: Duration) -> Option<KeptBypass> {
+fn kept(text: &str, remaining: Duration) -> Option<FleetBypass> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     let since = Duration::from_millis(value["since_ms"].as_u64()?);
-    Some(KeptBypass {
+    Some(FleetBypass {
         reason: value["reason"].as_str()?.to_owned(),
         since: UNIX_EPOCH.checked_add(since)?,
-        lasts,
+        remaining,
     })
 }

@@ -14,9 +14,8 @@ use redis::{Value, from_redis_value, pipe};
 
 use super::RedisStore;
 use crate::{
-    client::ClientId,
     observe::{Figures, Latency},
-    store::StoreError,
+    store::{FleetReport, StoreError},
 };
 
 /// Seconds in a slot.
@@ -31,18 +30,8 @@ const KEPT: i64 = 180_000;
 /// Clients in one command. Each takes Redis a moment in which it serves nobody else.
 const TOGETHER: usize = 500;
 
-/// What is new in one process.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) requests: u64,
-    pub(crate) limited: u64,
-    /// Microseconds, and how many checks took so long.
-    pub(crate) durations: Vec<(u64, u64)>,
-    pub(crate) clients: Vec<ClientId>,
-}
-
 impl RedisStore {
-    pub(crate) async fn tell_fleet(&self, report: &Report) -> Result<(), StoreError> {
+    pub(crate) async fn tell_fleet(&self, report: &FleetReport) -> Result<(), StoreError> {
         let (slot, _) = now();
         let (figures, clients) = (self.figures_key(slot), self.clients_key(slot));
         let mut tell = pipe();

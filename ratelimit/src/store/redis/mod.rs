@@ -8,6 +8,7 @@
 mod batch;
 mod bypass;
 mod call;
+mod capabilities;
 mod connection;
 mod fleet;
 mod lease;
@@ -23,7 +24,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{Pipeline, Value};
 
-pub(crate) use self::{bypass::KeptBypass, fleet::Report};
 use self::{
     connection::{Address, PlacementProbe, Pool, PoolSettings},
     lease::Leases,
@@ -35,8 +35,14 @@ pub use self::{
     connection::{ConnectError, RedisCredentials},
     tiers::RedisTiers,
 };
-use super::{AnyStore, Bucket, Charge, Decisions, Store, StoreError, breaker::Breaker};
+use super::{
+    Bucket, Charge, Decisions, FleetStore, Store, StoreError, StoreHealth, SyncCheck, TierStore,
+};
 use crate::{algorithm::Decision, budget::Budget, client::ClientId, clock::Clock};
+
+/// Another process may have refunded the client, or an operator may have reset it: after this time
+/// Redis is asked again.
+const REJECTION_TTL: Duration = Duration::from_secs(1);
 
 /// Keeps the state of buckets in Redis (6.2 or newer) or Valkey, shared by all processes.
 ///
@@ -261,16 +267,6 @@ impl RedisStore {
         &self.shard
     }
 
-    pub(super) fn breaker(&self) -> &Breaker {
-        &self.shard.breaker
-    }
-
-    /// Host and port; no password.
-    #[cfg(feature = "dashboard")]
-    pub(crate) fn server(&self) -> &str {
-        self.shard.pool.server()
-    }
-
     /// A key that is no bucket's. All of these are together in a cluster.
     fn fleet_key(&self, name: &str) -> String {
         format!("{}{{fleet}}:{name}", self.prefix)
@@ -295,10 +291,6 @@ impl RedisStore {
         } else {
             breaker.ask(answers).await
         }
-    }
-
-    pub(crate) fn clock(&self) -> Option<Arc<dyn Clock>> {
-        self.clock.clone()
     }
 
     /// Of several buckets, with no detour for one.
@@ -364,8 +356,49 @@ impl Store for RedisStore {
         self.shard.pool.timeout()
     }
 
-    fn erase(self) -> AnyStore {
-        AnyStore::Redis(self)
+    async fn check_all_within(
+        &self,
+        charges: &[Charge],
+        budget: Budget,
+    ) -> Result<Vec<Decision>, StoreError> {
+        Ok(self.decide(charges, budget).await?.into_vec())
+    }
+
+    fn health(&self) -> Option<StoreHealth> {
+        Some(self.shard.breaker.health())
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        self.clock.clone()
+    }
+
+    fn rejection_ttl(&self) -> Duration {
+        REJECTION_TTL
+    }
+
+    fn sync_check(&self) -> Option<&impl SyncCheck> {
+        self.has_slices().then_some(self)
+    }
+
+    async fn give_back_leases(&self) {
+        Self::give_back_leases(self).await;
+    }
+
+    fn tier_store(&self) -> Option<impl TierStore> {
+        Some(self.tiers())
+    }
+
+    fn fleet_store(&self) -> Option<impl FleetStore> {
+        Some(self.clone())
+    }
+
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    /// Returns host and port, without a password.
+    fn server(&self) -> Option<&str> {
+        Some(self.shard.pool.server())
     }
 }
 
