@@ -78,7 +78,7 @@ impl RateLimiter {
 
     async fn report_to(&self, shared: SharedFleet<'_>) -> Result<(), StoreError> {
         let report = self.new_report();
-        if report.requests == 0 {
+        if report == FleetReport::default() {
             return Ok(());
         }
         shared.publish(&report).await
