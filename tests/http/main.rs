@@ -9,6 +9,7 @@ mod operate;
 mod options;
 mod outage;
 mod shapes;
+mod stores;
 mod tier_look_ups;
 
 use std::time::Duration;

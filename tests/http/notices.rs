@@ -2,16 +2,20 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use axum::{Extension, Router, routing::get};
 use ratelimit::{
-    ApiKey, ClientId, KnownKey, ManualClock, MemoryStore, RateLimiter, ResolveError, StaticTiers,
+    ApiKey, Bucket, Charge, ClientId, Decision, Figures, FleetBypass, FleetReport, FleetStore,
+    KnownKey, ManualClock, MemoryStore, RateLimiter, ResolveError, StaticTiers, Store, StoreError,
     TierResolver, rate_limit,
 };
-use ratelimit_tests::{App, RedisServer};
+use ratelimit_tests::{App, RedisServer, eventually};
 use tracing::subscriber::DefaultGuard;
 
 use super::{KEYS, limiter_on};
@@ -306,4 +310,135 @@ async fn an_outage_is_said_when_it_begins_and_when_it_ends() {
         ended.contains("INFO") && ended.contains("answers again"),
         "{ended}"
     );
+}
+
+/// A store whose buckets are in memory, with a fault or without.
+#[derive(Default)]
+struct Faulty {
+    memory: MemoryStore,
+    is_in_process: bool,
+    /// Its answer to each check: an error, or no decision.
+    error: Option<&'static str>,
+    has_no_decisions: bool,
+    fleet: NoFleet,
+}
+
+impl Store for Faulty {
+    async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+        match self.error {
+            Some(error) => Err(StoreError::new(error)),
+            None if self.has_no_decisions => Ok(Vec::new()),
+            None => self.memory.check_all(charges).await,
+        }
+    }
+
+    async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        self.memory.charge(bucket, cost).await
+    }
+
+    async fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+    ) -> Result<Decision, StoreError> {
+        self.memory.refund(bucket, cost, taken).await
+    }
+
+    async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        self.memory.reset(bucket).await
+    }
+
+    fn is_in_process(&self) -> bool {
+        self.is_in_process
+    }
+
+    fn fleet_store(&self) -> Option<impl FleetStore> {
+        Some(self.fleet.clone())
+    }
+}
+
+/// Stats and a bypass that cannot be read or written, and how often that was tried.
+#[derive(Clone, Default)]
+struct NoFleet(Arc<AtomicUsize>);
+
+impl NoFleet {
+    fn fail<T>(&self) -> Result<T, StoreError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(StoreError::new("there is no such table"))
+    }
+}
+
+impl FleetStore for NoFleet {
+    async fn publish(&self, _: &FleetReport) -> Result<(), StoreError> {
+        self.fail()
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        self.fail()
+    }
+
+    async fn bypass(&self) -> Result<Option<FleetBypass>, StoreError> {
+        self.fail()
+    }
+
+    async fn set_bypass(&self, _: Option<&FleetBypass>) -> Result<(), StoreError> {
+        self.fail()
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_store_in_this_process_is_said_once() {
+    let faults = [
+        (Some("its lock is poisoned"), "its lock is poisoned"),
+        (None, "it returned 0 decisions for 1 charges"),
+    ];
+    for (error, said) in faults {
+        let (log, _guard) = Log::begin();
+        let limiter = RateLimiter::builder().store(Faulty {
+            is_in_process: true,
+            error,
+            has_no_decisions: true,
+            ..Faulty::default()
+        });
+        let router = Router::new().route("/", get(in_shadow)).layer(Extension(
+            limiter.build().expect("nothing is wrong with it"),
+        ));
+        let app = App::start(router).await;
+        for _ in 0..5 {
+            assert_eq!(app.status("/").await, 200);
+        }
+        let lines = log.lines().into_iter().filter(|line| line.contains(said));
+        let [line] = &*lines.collect::<Vec<_>>() else {
+            panic!("{:?}", log.lines());
+        };
+        assert!(line.contains("ERROR"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn stats_that_cannot_be_shared_are_said_once_and_are_no_outage() {
+    let (log, _guard) = Log::begin();
+    let fleet = NoFleet::default();
+    let store = Faulty {
+        fleet: fleet.clone(),
+        ..Faulty::default()
+    };
+    let limiter = RateLimiter::builder().store(store).build();
+    let limiter = limiter.expect("nothing is wrong with it");
+    // More than open the circuit breaker.
+    let is_tried = async || fleet.0.load(Ordering::Relaxed) > 4;
+    eventually("a few failures", is_tried).await;
+    let health = limiter.store_health().expect("it may be unavailable");
+    assert!(health.is_up && health.outages == 0, "{health:?}");
+    let [line] = &*log.lines() else {
+        panic!("{:?}", log.lines());
+    };
+    assert!(
+        line.contains("WARN") && line.contains("no such table"),
+        "{line}"
+    );
+    let shared = limiter.start_bypass("an incident", Duration::from_secs(60));
+    assert!(shared.await.is_err());
+    assert!(limiter.bypass().is_some(), "in this process");
 }
