@@ -374,6 +374,7 @@ fn a_store_in_this_process_needs_no_timer() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.expect("a runtime").block_on(async {
         let status = check_one(&limiter).await;
+        assert!(!status.is_degraded());
         status.charge(2).await;
         assert_eq!(status.remaining(), Some(2));
         status.refund().await;
