@@ -153,7 +153,7 @@ fn a_bucket_is_forgotten_at_one_instant() {
             let setup = setup.clone();
             thread::spawn(move || [setup.check_one(0), setup.check_one(0)])
         });
-        let clock = setup.store.clock();
+        let clock = setup.store.clock().expect("a clock in this process");
         let from = clock.now_micros();
         setup.store.forget(&setup.buckets[0]);
         let until = clock.now_micros();
