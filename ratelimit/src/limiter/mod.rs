@@ -190,7 +190,11 @@ impl RateLimiter {
             AnyStore::Memory(_) => self.begin_one_of_many(),
             AnyStore::Erased(store) if store.has_sync_check() => {
                 self.keep_in_touch();
-                Some(std::time::Instant::now())
+                if store.is_in_process() {
+                    self.begin_one_of_many()
+                } else {
+                    Some(std::time::Instant::now())
+                }
             }
             AnyStore::Erased(_) => return None,
         };

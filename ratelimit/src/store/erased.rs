@@ -76,7 +76,7 @@ impl ErasedStore {
         self.rejection_ttl
     }
 
-    pub(super) fn is_in_process(&self) -> bool {
+    pub(crate) fn is_in_process(&self) -> bool {
         matches!(self.guard, Guard::InProcess)
     }
 
