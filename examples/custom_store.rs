@@ -172,16 +172,22 @@ fn state<'a>(states: &'a mut HashMap<Bucket, State>, bucket: &Bucket, now: u64) 
     states.entry(*bucket).or_insert_with(unseen)
 }
 
-/// Forgets what has expired or, where nothing has, the one that does so first: its client gains the
-/// least. It looks at all of them, which a larger store would not; see how `MemoryStore` does it.
+/// Removes what has expired or, if nothing has, the bucket with the largest share of its quota left:
+/// its client gains the least. It looks at all of them, which a larger store would not; see how
+/// `MemoryStore` does it.
 fn make_room(states: &mut HashMap<Bucket, State>, now: u64) {
     states.retain(|_, state| state.expires_at_micros() > now);
     if states.len() >= CAPACITY {
-        let first = states
+        let share_left = |bucket: &Bucket, state: &State| {
+            let quota = bucket.quota();
+            let left = u64::from(state.peek(&quota, 0, now).remaining) << 32;
+            left / u64::from(bucket.algorithm().capacity(&quota))
+        };
+        let fullest = states
             .iter()
-            .min_by_key(|(_, state)| state.expires_at_micros());
-        if let Some(first) = first.map(|(bucket, _)| *bucket) {
-            states.remove(&first);
+            .max_by_key(|(bucket, state)| share_left(bucket, state));
+        if let Some(fullest) = fullest.map(|(bucket, _)| *bucket) {
+            states.remove(&fullest);
         }
     }
 }
