@@ -20,11 +20,10 @@ use tokio::sync::Notify;
 /// - If a reading is up to two seconds earlier than one before, it is taken for that of another core.
 ///   Time stands still until the clock has caught up.
 /// - If it is earlier by more, it is taken for that of a clock that was set back. Time goes on at once
-///   from where it was, as fast as the clock. It does not pass by setting the clock forward to where it
-///   had been.
+///   from where it was, as fast as the clock.
 ///
-/// Thus no client gets more than its quota from a clock that jumps back and forth, and a client waits
-/// at most two seconds longer than its quota's window after a clock was set back.
+/// Thus cores whose counters differ do not give a client more than its quota, and a clock that is set
+/// back does not make a client wait longer than its quota's window, or by at most two seconds.
 pub trait Clock: Send + Sync + 'static {
     /// Microseconds since the clock's own beginning.
     fn now_micros(&self) -> u64;

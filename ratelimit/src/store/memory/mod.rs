@@ -223,10 +223,9 @@ impl MemoryStore {
     fn enter(&self, place: &Place<'_>) -> (SpinGuard<'_, Shard>, u64) {
         let reading = self.clock.now_micros();
         let mut shard = lock(&self.shards[place.shard]);
-        let now = if shard.timeline.try_advance(reading) {
-            reading
-        } else {
-            self.time_again(&mut shard)
+        let now = match shard.timeline.try_advance(reading) {
+            Some(now) => now,
+            None => self.time_again(&mut shard),
         };
         (shard, now)
     }
