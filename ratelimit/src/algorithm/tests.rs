@@ -298,10 +298,44 @@ fn a_refund_at_once_undoes_the_request() {
         let mut state = State::new(algorithm);
         for n in 0..20 {
             let taken = state.check(&quota, 2, START + n);
-            assert!(taken.allowed, "{algorithm:?} {n}");
-            assert_eq!(taken.remaining, 3);
+            assert_eq!(taken, State::new(algorithm).check(&quota, 2, START + n));
+            assert_eq!((taken.allowed, taken.remaining), (true, 3));
             let after = state.refund(&quota, 2, taken.at_micros, START + n);
             assert_eq!((after.remaining, after.reset_after), (5, Duration::ZERO));
+        }
+    }
+}
+
+#[test]
+fn the_share_used_is_that_of_the_cost_that_counts() {
+    for algorithm in ALGORITHMS {
+        for (seed, quota) in (1..).zip(quotas(algorithm)) {
+            let capacity = algorithm.capacity(&quota);
+            let share = |used: u32| RoundedCapacity::new(capacity.into()).share(used.into());
+            let share_of_ticks = |used| RoundedCapacity::new(quota.capacity_ticks()).share(used);
+            let mut random = Random(seed);
+            let mut state = State::new(algorithm).with_capacity_of(&quota);
+            let mut now = START;
+            for _ in 0..2_000 {
+                now += step(&mut random, &quota);
+                let cost = cost(&mut random, capacity);
+                let decision = state.check(&quota, cost, now);
+                let used = state.share_used(now);
+                let expires_at = state.expires_at_micros();
+                if algorithm == Algorithm::TokenBucket {
+                    // It says when it is full to a microsecond.
+                    let reset = u64::try_from(decision.reset_after.as_micros()).expect("short");
+                    assert!(used <= share_of_ticks(reset * TICKS_PER_MICRO));
+                    assert!(used >= share_of_ticks(reset.saturating_sub(1) * TICKS_PER_MICRO));
+                } else {
+                    assert_eq!(used, share(capacity - decision.remaining), "{quota:?}");
+                    assert!(expires_at <= now || state.share_used(expires_at - 1) > share(0));
+                }
+                assert_eq!(state.share_used(expires_at.max(now)), share(0));
+            }
+            state.charge(&quota, capacity, now);
+            assert_eq!(state.share_used(now), share(capacity), "{algorithm:?}");
+            assert_eq!(state.share_used(0), share(capacity), "at most all of it");
         }
     }
 }
