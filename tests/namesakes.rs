@@ -9,7 +9,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use ratelimit::{
-    Caller, RateLimiter, rate_limit,
+    Caller, PolicyEntry, RateLimiter, rate_limit,
     testing::{TestLimiter, assert_limited, assert_remaining},
 };
 
@@ -64,7 +64,7 @@ fn any_other_limiter_is_refused() {
 #[should_panic(expected = "two policies have the name")]
 async fn nor_do_they_when_they_are_checked_by_hand() {
     let policies = ratelimit::policies().into_iter();
-    let policies: Vec<_> = policies.flat_map(|entry| entry.policies()).collect();
+    let policies: Vec<_> = policies.flat_map(PolicyEntry::policies).collect();
     let limiter = TestLimiter::new();
     let (parts, ()) = Request::new(()).into_parts();
     for policy in policies {
