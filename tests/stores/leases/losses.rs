@@ -136,6 +136,29 @@ async fn a_slice_that_arrives_after_the_timeout_is_spent() {
 }
 
 #[tokio::test]
+async fn a_slice_that_arrives_after_the_timeout_does_not_end_an_outage() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port()).await;
+    let scene = Scene::behind(&proxy, &server).await;
+    let policy = policy("slow", Algorithm::TokenBucket, QUOTA);
+    let buckets = [1, 2, 3, 4].map(|n| bucket(policy, n));
+    for bucket in buckets {
+        scene.spend_a_slice(bucket).await;
+    }
+    // Each answer arrives while the next one is awaited.
+    proxy.make(Trouble::Delay(TIMEOUT * 3 / 2));
+    for bucket in &buckets[..3] {
+        assert!(scene.store.check(bucket, 1).await.is_err());
+    }
+    let began = Instant::now();
+    assert!(scene.store.check(&buckets[3], 1).await.is_err());
+    assert!(
+        began.elapsed() < TIMEOUT / 2,
+        "three timeouts are an outage"
+    );
+}
+
+#[tokio::test]
 async fn a_slice_that_was_asked_for_before_a_reset_is_not_spent_after_it() {
     let server = RedisServer::start();
     for algorithm in ALGORITHMS {
