@@ -199,6 +199,13 @@ impl Accounts {
         self.note(|_| true, store.decide(&charges), false)
     }
 
+    /// Whether a policy lets requests wait at all.
+    #[inline]
+    pub(super) fn may_wait(&self) -> bool {
+        let may_wait = |account: &Account| account.policy.wait().is_some();
+        may_wait(&self.first) || (self.others.is_some() && self.iter().any(may_wait))
+    }
+
     /// How long the request may wait: as long as every limit that it is over lets it. `None` where
     /// one of them does not, and where it is over none.
     pub(super) fn patience(&self) -> Option<Duration> {

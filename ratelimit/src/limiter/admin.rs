@@ -148,6 +148,7 @@ impl RateLimiter {
         if let Some(known) = &self.0.known {
             known.forget(bucket);
         }
+        self.0.queue.wake_first(bucket);
         Ok(())
     }
 

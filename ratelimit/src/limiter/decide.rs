@@ -2,13 +2,13 @@
 
 use super::{
     RateLimiter,
-    account::{Account, Accounts, Verdict},
+    account::{Account, Accounts, Charges, Verdict},
 };
 use crate::{
     algorithm::Decision,
     budget::Budget,
     policy::{OnStoreError, Policy},
-    store::{AnyStore, Bucket, Charge, ErasedStore, StoreError},
+    store::{AnyStore, Bucket, Charge, Decisions, ErasedStore, StoreError},
 };
 
 impl RateLimiter {
@@ -90,6 +90,19 @@ impl RateLimiter {
     }
 
     fn decide_without_store(&self, accounts: &mut Accounts) -> Verdict {
+        self.ask_locally(accounts, Account::charge, |charges| {
+            self.0.local.decide(charges)
+        })
+    }
+
+    /// The verdict without the store, where what is kept in this process decides as this says about
+    /// those charges that are kept here.
+    pub(super) fn ask_locally(
+        &self,
+        accounts: &mut Accounts,
+        charge: impl Fn(&Account) -> Option<Charge>,
+        decide: impl FnOnce(&[Charge]) -> Decisions,
+    ) -> Verdict {
         let denies = |account: &Account| {
             account.charge().is_some_and(|charge| charge.enforced)
                 && self.without_store(account.policy) == OnStoreError::Deny
@@ -102,14 +115,15 @@ impl RateLimiter {
         }
         let is_local =
             |account: &Account| self.without_store(account.policy) == OnStoreError::Local;
-        let charges = accounts.charges(is_local);
+        let local = accounts.iter().filter(|account| is_local(account));
+        let charges: Charges = local.filter_map(charge).collect();
         if charges.is_empty() {
             return Verdict::Admitted;
         }
         for charge in &charges {
             self.begin_locally(&charge.bucket);
         }
-        accounts.note(is_local, self.0.local.decide(&charges), true)
+        accounts.note(is_local, decide(&charges), true)
     }
 
     /// Takes a cost, or all there is, where the request was charged. `None` if that cannot be.
@@ -155,12 +169,15 @@ impl RateLimiter {
         local: bool,
     ) -> Option<Decision> {
         if local {
-            return Some(self.0.local.give_back(bucket, cost, taken));
+            let given_back = self.0.local.give_back(bucket, cost, taken);
+            self.0.queue.wake_first(bucket);
+            return Some(given_back);
         }
         let given_back = self.0.store.refund(bucket, cost, taken).await;
         if let Some(known) = &self.0.known {
             known.forget(bucket);
         }
+        self.0.queue.wake_first(bucket);
         given_back.inspect_err(|error| self.no_answer(error)).ok()
     }
 
@@ -177,7 +194,7 @@ impl RateLimiter {
         }
     }
 
-    fn no_answer(&self, error: &StoreError) {
+    pub(super) fn no_answer(&self, error: &StoreError) {
         // The circuit breaker logs an outage when it begins and when it ends, if there is one.
         if error.is_defect() || (error.is_outage() && self.0.store.is_in_process()) {
             self.0.defect.once(|| {

@@ -19,6 +19,8 @@ mod secrets;
 mod shared;
 mod status;
 mod wait;
+mod wait_estimate;
+mod wait_queue;
 mod watch;
 
 use std::{fmt, sync::Arc};
@@ -41,8 +43,15 @@ pub use self::{
     status::RateLimitStatus,
 };
 use self::{
-    bypass::Switch, fleet::Fleet, known::Known, namesakes::Namesakes, notice::Notice,
-    report::Reports, secrets::Secrets, wait::Queue, watch::Watch,
+    bypass::Switch,
+    fleet::Fleet,
+    known::Known,
+    namesakes::Namesakes,
+    notice::Notice,
+    report::Reports,
+    secrets::Secrets,
+    wait_queue::{Backlog, WaitQueue},
+    watch::Watch,
 };
 use crate::{
     budget::Budget,
@@ -89,7 +98,7 @@ struct Inner {
     digests: ClientDigests,
     headers: HeaderStyle,
     clock: Arc<dyn Clock>,
-    queue: Queue,
+    queue: WaitQueue,
     watch: Arc<Watch>,
     mode: Mode,
     namesakes: Namesakes,
@@ -204,6 +213,9 @@ impl RateLimiter {
         for policy in policies {
             accounts.add(self.account_at_once(policy, &caller)?);
         }
+        if self.must_queue(&accounts) {
+            return None;
+        }
         let verdict = self.decide_at_once(&mut accounts)?;
         if verdict == Verdict::Limited && accounts.patience().is_some() {
             // It took nothing, so it can be decided again.
@@ -225,15 +237,15 @@ impl RateLimiter {
         self.keep_in_touch();
         let began = std::time::Instant::now();
         let (mut accounts, is_unanswered) = self.accounts(policies, &caller).await;
-        let mut verdict = if is_unanswered {
-            self.decide_in_outage(&mut accounts)
+        let (mut verdict, backlog) = if is_unanswered && !self.must_queue(&accounts) {
+            (self.decide_in_outage(&mut accounts), Backlog::default())
         } else {
-            self.decide(&mut accounts, self.deadline()).await
+            self.decide_in_order(&mut accounts, self.deadline()).await
         };
         // Without the time that a request waits for its turn: that is the limit's doing.
         self.0.watch.observer.took(began);
         if verdict == Verdict::Limited {
-            verdict = self.wait(&mut accounts).await;
+            verdict = self.wait(&mut accounts, backlog).await;
         }
         self.observe(&accounts, verdict);
         RateLimitStatus::new(self.clone(), verdict, accounts)
@@ -365,7 +377,7 @@ impl RateLimiter {
             digests: settings.digests,
             headers: settings.headers,
             clock,
-            queue: Queue::default(),
+            queue: WaitQueue::default(),
             watch,
             mode: settings.mode,
             namesakes: settings.namesakes,

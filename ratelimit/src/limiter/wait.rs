@@ -1,167 +1,301 @@
-//! Requests that wait for their turn instead of being turned away.
+//! Requests that wait until they are allowed, first come, first served.
+//!
+//! A request under a policy with `wait` is checked at once only if no other request waits for its
+//! bucket. Otherwise the limiter estimates when it will be served, after those that wait: if that is
+//! too late the request is rejected at once, and else it queues. Only the first request in a queue is
+//! checked again, as soon as it may be allowed.
+//!
+//! A request takes its place when it is found over the limit. Where the store is elsewhere, requests
+//! whose checks are under way at the same time have no order before that.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use super::{
     RateLimiter,
-    account::{Account, Accounts, Verdict},
+    account::{Account, Accounts, Charges, Verdict},
+    wait_estimate::Demand,
+    wait_queue::{Backlog, Entered, Place},
 };
-use crate::{clock::micros, store::Bucket};
+use crate::{
+    algorithm::Decision,
+    budget::Budget,
+    client::ClientId,
+    clock::micros,
+    policy::{Algorithm, Policy, Quota, Tier},
+    store::{Bucket, Charge, Decisions, StoreError},
+};
 
-/// How many requests may wait for one bucket.
-const MOST_FOR_A_BUCKET: usize = 100;
+/// How often a request looks again at what is ahead of it while others enter the queue.
+const TRIES: u32 = 4;
 
-/// How many requests may wait in all.
-const MOST: usize = 10_000;
+/// A shared store is asked again after this time at most, since another process may have given
+/// something back: as often as for a client that is rejected without asking.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// The requests that wait, in a line for each bucket.
-#[derive(Default)]
-pub(super) struct Queue(Mutex<Lines>);
+/// Timers fire late, and each request ahead is served a little later for it. A request that was to
+/// be served just in time is held for as much longer.
+const LATENESS: Duration = Duration::from_millis(10);
+const LATENESS_OF_EACH: Duration = Duration::from_millis(2);
 
-#[derive(Default)]
-struct Lines {
-    waiting: usize,
-    lines: HashMap<Bucket, Line>,
-}
-
-struct Line {
-    waiting: usize,
-    /// Held by the request whose turn it is; those behind it get it in the order they came.
-    turn: Arc<tokio::sync::Mutex<()>>,
-}
-
-/// A request's place in the queue, which is free again when it is dropped: also when the client has
-/// gone away.
-struct Place<'a> {
-    queue: &'a Queue,
-    bucket: Bucket,
-    turn: Arc<tokio::sync::Mutex<()>>,
-}
-
-impl Queue {
-    /// A place at the end of the bucket's line; `None` if it is too long.
-    fn enter(&self, bucket: Bucket) -> Option<Place<'_>> {
-        let mut queue = self.lock();
-        if queue.waiting >= MOST {
+impl Account {
+    /// The bucket that the request may wait for.
+    fn waited_for(&self) -> Option<Bucket> {
+        if self.policy.wait().is_none() || self.policy.is_shadow() {
             return None;
         }
-        let line = queue.lines.entry(bucket).or_insert_with(|| Line {
-            waiting: 0,
-            turn: Arc::default(),
-        });
-        if line.waiting >= MOST_FOR_A_BUCKET {
-            return None;
-        }
-        line.waiting += 1;
-        let turn = line.turn.clone();
-        queue.waiting += 1;
-        Some(Place {
-            queue: self,
-            bucket,
-            turn,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Lines> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let bucket = self.bucket()?;
+        // A cost that never fits in is rejected however long it waits, and one of 0 takes nothing.
+        let capacity = bucket.algorithm().capacity(&bucket.quota());
+        (1..=capacity).contains(&self.cost).then_some(bucket)
     }
 }
 
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut queue = self.queue.lock();
-        queue.waiting -= 1;
-        if let Entry::Occupied(mut line) = queue.lines.entry(self.bucket) {
-            line.get_mut().waiting -= 1;
-            if line.get().waiting == 0 {
-                line.remove();
-            }
-        }
+impl Accounts {
+    fn waited_for(&self) -> impl Iterator<Item = Bucket> {
+        self.iter().filter_map(Account::waited_for)
+    }
+
+    /// The buckets that hold the request up, and what it costs them.
+    fn denying(&self) -> SmallVec<[(Bucket, u32); 1]> {
+        let denying = self.iter().filter(|account| account.denies());
+        denying
+            .filter_map(|account| Some((account.bucket()?, account.cost)))
+            .collect()
     }
 }
 
 impl RateLimiter {
-    /// Decides again about a request that is over a limit, as soon as it may be admitted, if all
-    /// limits that it is over let it wait for so long.
-    pub(super) async fn wait(&self, accounts: &mut Accounts) -> Verdict {
-        let clock = &self.0.clock;
-        let Some(patience) = accounts.patience() else {
-            return Verdict::Limited;
-        };
-        let deadline = clock.now_micros().saturating_add(micros(patience));
-        let Some((bucket, retry_after)) = longest(accounts) else {
-            return Verdict::Limited;
-        };
-        if retry_after > patience {
-            return Verdict::Limited;
+    /// Whether others wait for one of the request's buckets, so that it must not be checked before
+    /// them.
+    #[inline]
+    pub(super) fn must_queue(&self, accounts: &Accounts) -> bool {
+        accounts.may_wait() && self.0.queue.is_waited_for(accounts.waited_for())
+    }
+
+    /// Checks a request, or, if others wait for one of its buckets, estimates when it will be served.
+    /// Returns the verdict and those others.
+    pub(super) async fn decide_in_order(
+        &self,
+        accounts: &mut Accounts,
+        deadline: Budget,
+    ) -> (Verdict, Backlog) {
+        if !accounts.may_wait() {
+            return (self.decide(accounts, deadline).await, Backlog::default());
         }
-        let Some(place) = self.0.queue.enter(bucket) else {
-            return Verdict::Limited;
+        let backlog = self.0.queue.backlog(accounts.waited_for());
+        let verdict = self.decide_after(&backlog, accounts, deadline).await;
+        (verdict, backlog)
+    }
+
+    async fn decide_after(
+        &self,
+        backlog: &Backlog,
+        accounts: &mut Accounts,
+        deadline: Budget,
+    ) -> Verdict {
+        if backlog.is_empty() {
+            self.decide(accounts, deadline).await
+        } else {
+            self.estimate(backlog, accounts, deadline).await
+        }
+    }
+
+    /// Holds a request that is rejected until it is allowed, if all limits that it is over let it
+    /// wait for so long.
+    pub(super) async fn wait(&self, accounts: &mut Accounts, mut backlog: Backlog) -> Verdict {
+        for tries_left in (0..TRIES).rev() {
+            if !accounts.can_be_served_in_time() {
+                return Verdict::Limited;
+            }
+            let entered = self
+                .0
+                .queue
+                .enter(&accounts.denying(), &backlog, tries_left == 0);
+            match entered {
+                Entered::Place(place) => return self.hold(accounts, place).await,
+                Entered::Full => return Verdict::Limited,
+                Entered::Changed => {
+                    let decided = self.decide_in_order(accounts, self.deadline()).await;
+                    let verdict;
+                    (verdict, backlog) = decided;
+                    if verdict != Verdict::Limited {
+                        return verdict;
+                    }
+                }
+            }
+        }
+        Verdict::Limited
+    }
+
+    /// Checks a request again each time that it may be allowed, once all ahead of it are served.
+    async fn hold(&self, accounts: &mut Accounts, mut place: Place<'_>) -> Verdict {
+        let clock = &self.0.clock;
+        let began = clock.now_micros();
+        let lateness = LATENESS + LATENESS_OF_EACH * place.requests_ahead();
+        let end = |accounts: &Accounts| {
+            let patience = accounts.patience()?;
+            Some(began.saturating_add(micros(patience.saturating_add(lateness))))
         };
-        let _turn = tokio::select! {
-            biased;
-            turn = place.turn.lock() => turn,
-            () = clock.sleep(patience) => return Verdict::Limited,
+        let Some(mut until) = end(accounts) else {
+            return Verdict::Limited;
         };
         loop {
+            let left = Duration::from_micros(until.saturating_sub(clock.now_micros()));
+            tokio::select! {
+                biased;
+                () = place.first() => {}
+                () = clock.sleep(left) => {
+                    let backlog = place.backlog();
+                    return self.decide_after(&backlog, accounts, self.deadline()).await;
+                }
+            }
             let verdict = self.decide(accounts, self.deadline()).await;
-            let (Some(_), Some((_, retry_after))) = (accounts.patience(), longest(accounts)) else {
+            let (Some(end), Some(retry_after)) = (end(accounts), accounts.longest_wait()) else {
                 return verdict;
             };
-            if clock.now_micros().saturating_add(micros(retry_after)) > deadline {
+            until = until.min(end);
+            if clock.now_micros().saturating_add(micros(retry_after)) > until
+                || !place.enter_also(&accounts.denying())
+            {
                 return verdict;
             }
-            clock.sleep(retry_after).await;
+            let sleep = match self.0.known {
+                Some(_) => retry_after.min(LONGEST_SLEEP),
+                None => retry_after,
+            };
+            tokio::select! {
+                () = clock.sleep(sleep) => {}
+                () = place.woken() => {}
+            }
+        }
+    }
+
+    /// Estimates when a request will be served after the backlog, and notes that in its accounts.
+    /// Nothing is taken from the buckets.
+    async fn estimate(
+        &self,
+        backlog: &Backlog,
+        accounts: &mut Accounts,
+        deadline: Budget,
+    ) -> Verdict {
+        let demand = |account: &Account| {
+            let bucket = account.waited_for()?;
+            let costs = backlog.costs(&bucket)?;
+            Some(Demand::new(
+                bucket.algorithm(),
+                bucket.quota(),
+                costs,
+                account.cost,
+            ))
+        };
+        let look = |account: &Account| {
+            let charge = account.charge()?;
+            let cost = demand(account).map_or(charge.cost, |demand| demand.look_cost());
+            Some(Charge { cost, ..charge })
+        };
+        let looks: Charges = accounts.iter().filter_map(look).collect();
+        let verdict = match self.look_at(&looks, deadline).await {
+            Ok(found) => accounts.note(|_| true, found, false),
+            Err(error) => {
+                self.no_answer(&error);
+                self.ask_locally(accounts, look, |looks| {
+                    self.0.local.decide(&without_effect(looks))
+                })
+            }
+        };
+        if verdict == Verdict::StoreDown {
+            return verdict;
+        }
+        let mut is_queued = false;
+        for account in accounts.iter_mut() {
+            if let (Some(demand), Some(found)) = (demand(account), account.decision) {
+                account.decision = Some(served_after(demand.served_after(&found), found));
+                is_queued = true;
+            }
+        }
+        if is_queued || verdict == Verdict::Limited {
+            return Verdict::Limited;
+        }
+        // Without the store, and no limit that is kept without it is waited for.
+        self.decide(accounts, deadline).await
+    }
+
+    /// Returns what the store would decide about each of these charges by itself. Nothing is taken.
+    async fn look_at(&self, charges: &[Charge], deadline: Budget) -> Result<Decisions, StoreError> {
+        let known = self.0.known.as_ref();
+        let now = self.0.clock.now_micros();
+        if let Some(denial) = known.and_then(|known| known.denial(charges, now)) {
+            return Ok(denial);
+        }
+        let looks = without_effect(charges);
+        let mut decisions = self.0.store.check_all(&looks, deadline).await?;
+        decisions.truncate(charges.len());
+        if let Some(known) = known {
+            known.note(charges, &decisions, now);
+        }
+        Ok(decisions)
+    }
+}
+
+impl Accounts {
+    /// Returns how long it takes until all limits allow the request; `None` if one never does.
+    fn longest_wait(&self) -> Option<Duration> {
+        let mut longest = None;
+        for account in self.iter().filter(|account| account.denies()) {
+            longest = longest.max(Some(account.decision?.retry_after?));
+        }
+        longest
+    }
+
+    fn can_be_served_in_time(&self) -> bool {
+        match (self.patience(), self.longest_wait()) {
+            (Some(patience), Some(wait)) => wait <= patience,
+            _ => false,
         }
     }
 }
 
-/// The bucket that holds the request up longest, and how long; `None` where it is never admitted.
-fn longest(accounts: &Accounts) -> Option<(Bucket, Duration)> {
-    let denying = accounts.iter().filter(|account| account.denies());
-    let holds_up = |account: &Account| Some((account.bucket()?, account.decision?.retry_after?));
-    denying
-        .map(holds_up)
-        .collect::<Option<Vec<_>>>()?
-        .into_iter()
-        .max_by_key(|(_, retry_after)| *retry_after)
+/// A bucket that is never charged.
+static NEVER: Policy = Policy::new(
+    "ratelimit::never",
+    Algorithm::FixedWindow,
+    &[Tier::new("never", Quota::per_second(1))],
+);
+
+/// These charges and one more, which is never allowed, so that none of them is taken. A store decides
+/// about them all the same. It is the client's, as in Redis Cluster they must be on one server.
+fn without_effect(charges: &[Charge]) -> Charges {
+    let client = charges
+        .first()
+        .map_or(ClientId::EVERYBODY, |charge| charge.bucket.client());
+    let never = Bucket::new(&NEVER, NEVER.default_tier(), client).map(|bucket| Charge {
+        bucket,
+        cost: 2,
+        enforced: true,
+    });
+    // A charge that has a say may be taken out of a slice that is leased before the others are asked
+    // about.
+    let looks = charges.iter().map(|charge| Charge {
+        enforced: false,
+        ..*charge
+    });
+    looks.chain(never).collect()
+}
+
+/// The decision about a request that is served after this time, by what was found.
+fn served_after(time: Duration, found: Decision) -> Decision {
+    // Its turn comes after that of others, even if there is room for all of them.
+    let time = time.max(Duration::from_micros(1));
+    Decision {
+        allowed: false,
+        remaining: 0,
+        retry_after: Some(time),
+        reset_after: found.reset_after.max(time),
+        ..found
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        client::ClientId,
-        policy::{Algorithm, Policy, Quota, Tier},
-    };
-
-    #[test]
-    fn it_is_bounded_for_each_bucket_and_in_all_and_forgets_who_has_gone() {
-        static POLICY: Policy = Policy::new(
-            "queued",
-            Algorithm::TokenBucket,
-            &[Tier::new("default", Quota::per_minute(1))],
-        );
-        let bucket = |n: usize| {
-            let client = ClientId::value(&n.to_string());
-            Bucket::new(&POLICY, POLICY.default_tier(), client).expect("limited")
-        };
-        let queue = Queue::default();
-        let mut places = Vec::new();
-        for n in 0..200 {
-            places.extend((0..=MOST_FOR_A_BUCKET).filter_map(|_| queue.enter(bucket(n))));
-        }
-        assert_eq!(places.len(), MOST);
-        let of_the_first = places.iter().filter(|place| place.bucket == bucket(0));
-        assert_eq!(of_the_first.count(), MOST_FOR_A_BUCKET);
-        drop(places.pop());
-        assert!(queue.enter(bucket(1_000)).is_some());
-        drop(places);
-        assert_eq!(queue.lock().waiting, 0);
-        assert!(queue.lock().lines.is_empty());
-    }
-}
+mod tests;

@@ -158,7 +158,12 @@ impl Policy {
         }
     }
 
-    /// A request that is over the limit waits, if it is admitted within this time.
+    /// Holds a request that is over the limit until it is allowed, if that is within this time.
+    ///
+    /// Requests are served first come, first served: while one waits for a bucket, a new request to
+    /// the same process queues behind it. One that cannot be served in time is rejected at once, and
+    /// [`RateLimitStatus::retry_after`](crate::RateLimitStatus::retry_after) counts the requests that
+    /// are ahead of it.
     ///
     /// # Panics
     ///

@@ -1,0 +1,316 @@
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use http::Request;
+
+use super::*;
+use crate::{
+    clock::ManualClock,
+    limiter::{Caller, RateLimitStatus, Settings},
+    policy::OnStoreError,
+    store::{AnyStore, MemoryStore, Store},
+};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A store that answers later, as one that is elsewhere does, and sometimes not.
+struct Elsewhere {
+    memory: MemoryStore,
+    is_out: AtomicBool,
+    checks: AtomicU32,
+}
+
+impl Elsewhere {
+    /// The store and a limiter with it, both on this clock.
+    fn with_limiter(clock: &ManualClock) -> (Arc<Self>, RateLimiter) {
+        let store = Arc::new(Self {
+            memory: MemoryStore::new().with_clock(clock.clone()),
+            is_out: AtomicBool::new(false),
+            checks: AtomicU32::new(0),
+        });
+        let limiter = RateLimiter::new(Settings {
+            store: AnyStore::new(store.clone()),
+            clock: Arc::new(clock.clone()),
+            ..Settings::default()
+        });
+        (store, limiter)
+    }
+}
+
+impl Store for Elsewhere {
+    fn rejection_ttl(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    async fn check_all(&self, charges: &[Charge]) -> Result<Vec<Decision>, StoreError> {
+        tokio::task::yield_now().await;
+        self.checks.fetch_add(1, Ordering::Relaxed);
+        if self.is_out.load(Ordering::Relaxed) {
+            return Err(StoreError::new("it is out"));
+        }
+        let decisions = self.memory.check_all(charges).await;
+        tokio::task::yield_now().await;
+        decisions
+    }
+
+    async fn charge(&self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
+        self.memory.charge(bucket, cost).await
+    }
+
+    async fn refund(
+        &self,
+        bucket: &Bucket,
+        cost: u32,
+        taken: &Decision,
+    ) -> Result<Decision, StoreError> {
+        self.memory.refund(bucket, cost, taken).await
+    }
+
+    async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        self.memory.reset(bucket).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        Err(StoreError::new("it is out"))
+    }
+
+    fn timeout(&self) -> Duration {
+        HOUR
+    }
+}
+
+type Check = Pin<Box<dyn Future<Output = RateLimitStatus>>>;
+
+fn check(limiter: &RateLimiter, policy: &'static Policy) -> Check {
+    let limiter = limiter.clone();
+    Box::pin(async move {
+        let (parts, ()) = Request::new(()).into_parts();
+        let caller = Caller::new(&parts).with_peer(Some([127, 0, 0, 1].into()));
+        limiter.check(policy, caller).await
+    })
+}
+
+fn poll(check: &mut Check) -> Option<RateLimitStatus> {
+    match check.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(status) => Some(status),
+        Poll::Pending => None,
+    }
+}
+
+/// Polls it often enough for all that need not wait for time.
+fn settle(check: &mut Check) -> Option<RateLimitStatus> {
+    (0..64).find_map(|_| poll(check))
+}
+
+#[track_caller]
+fn assert_waits(check: &mut Check) {
+    assert!(settle(check).is_none(), "it does not wait");
+}
+
+#[track_caller]
+fn assert_allowed(check: &mut Check) {
+    let status = settle(check).expect("it still waits");
+    assert!(status.is_allowed(), "{status:?}");
+}
+
+const fn policies(name: &'static str, tiers: &'static [Tier], wait: Duration) -> [Policy; 3] {
+    [
+        Policy::new(name, Algorithm::TokenBucket, tiers).with_wait(wait),
+        Policy::new(name, Algorithm::SlidingWindow, tiers).with_wait(wait),
+        Policy::new(name, Algorithm::FixedWindow, tiers).with_wait(wait),
+    ]
+}
+
+static TWO_PER_TEN_SECONDS: &[Tier] =
+    &[Tier::new("default", Quota::new(2, Duration::from_secs(10)))];
+
+#[tokio::test]
+async fn requests_queue_with_a_store_that_is_elsewhere() {
+    static POLICIES: [Policy; 3] =
+        policies("elsewhere", TWO_PER_TEN_SECONDS, Duration::from_secs(20));
+    for policy in &POLICIES {
+        let clock = ManualClock::new();
+        let (_, limiter) = Elsewhere::with_limiter(&clock);
+        for _ in 0..2 {
+            assert_allowed(&mut check(&limiter, policy));
+        }
+        // All of them are asking at the same time.
+        let mut waiters: Vec<Check> = (0..4).map(|_| check(&limiter, policy)).collect();
+        for _ in 0..64 {
+            for waiter in &mut waiters {
+                assert!(poll(waiter).is_none());
+            }
+        }
+        let fifth = settle(&mut check(&limiter, policy)).expect("it is rejected at once");
+        assert!(fifth.retry_after() > Some(Duration::from_secs(20)));
+        for _ in 0..60 {
+            clock.advance(Duration::from_secs(1));
+            let newcomer = settle(&mut check(&limiter, policy));
+            let overtakes = newcomer.is_some_and(|status| status.is_allowed());
+            assert!(!overtakes, "{policy:?}");
+            while let Some(status) = waiters.first_mut().and_then(settle) {
+                assert!(status.is_allowed());
+                drop(waiters.remove(0));
+            }
+            if waiters.is_empty() {
+                break;
+            }
+        }
+        assert!(waiters.is_empty(), "{policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_behind_a_queue_costs_the_store_one_look_a_second() {
+    static POLICIES: [Policy; 3] = policies("flood", TWO_PER_TEN_SECONDS, Duration::from_secs(10));
+    for policy in &POLICIES {
+        let clock = ManualClock::new();
+        let (store, limiter) = Elsewhere::with_limiter(&clock);
+        for _ in 0..2 {
+            assert_allowed(&mut check(&limiter, policy));
+        }
+        let mut waiters: Vec<Check> = (0..2).map(|_| check(&limiter, policy)).collect();
+        waiters.iter_mut().for_each(assert_waits);
+        let before = store.checks.load(Ordering::Relaxed);
+        for _ in 0..1_000 {
+            let rejected = settle(&mut check(&limiter, policy)).expect("at once");
+            assert!(!rejected.is_allowed());
+        }
+        let checks = store.checks.load(Ordering::Relaxed) - before;
+        assert!(checks <= 2, "{checks} for {policy:?}");
+    }
+}
+
+/// A client that goes away while its check is under way hands its turn on.
+#[tokio::test]
+async fn a_request_that_is_dropped_at_any_time_holds_nobody_up() {
+    static POLICY: Policy = Policy::new(
+        "dropped",
+        Algorithm::FixedWindow,
+        &[Tier::new("default", Quota::new(1, Duration::from_secs(10)))],
+    )
+    .with_wait(HOUR);
+    for polls in 0..40 {
+        let clock = ManualClock::new();
+        let (_, limiter) = Elsewhere::with_limiter(&clock);
+        assert_allowed(&mut check(&limiter, &POLICY));
+        let mut first = check(&limiter, &POLICY);
+        assert_waits(&mut first);
+        let mut second = check(&limiter, &POLICY);
+        assert_waits(&mut second);
+        clock.advance(Duration::from_secs(10));
+        let has_taken = (0..polls).find_map(|_| poll(&mut first)).is_some();
+        drop(first);
+        if has_taken {
+            clock.advance(Duration::from_secs(10));
+        }
+        // What the first had taken when it was dropped comes back with the next window.
+        if settle(&mut second).is_none() {
+            clock.advance(Duration::from_secs(10));
+            assert_allowed(&mut second);
+        }
+        drop(second);
+        let bucket = Bucket::new(
+            &POLICY,
+            POLICY.default_tier(),
+            ClientId::ip([127, 0, 0, 1].into()),
+        );
+        let waited_for = limiter.0.queue.is_waited_for(bucket.into_iter());
+        assert!(!waited_for, "after {polls} polls");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_ends_no_queue_and_lets_nobody_overtake() {
+    static LOCAL: Policy = Policy::new("outage", Algorithm::FixedWindow, TWO_PER_TEN_SECONDS)
+        .with_wait(HOUR)
+        .with_on_store_error(OnStoreError::Local);
+    static ALLOW: Policy = Policy::new("outage", Algorithm::FixedWindow, TWO_PER_TEN_SECONDS)
+        .with_wait(HOUR)
+        .with_on_store_error(OnStoreError::Allow);
+    static DENY: Policy = Policy::new("outage", Algorithm::FixedWindow, TWO_PER_TEN_SECONDS)
+        .with_wait(HOUR)
+        .with_on_store_error(OnStoreError::Deny);
+    for policy in [&LOCAL, &ALLOW, &DENY] {
+        let clock = ManualClock::new();
+        let (store, limiter) = Elsewhere::with_limiter(&clock);
+        for _ in 0..2 {
+            assert_allowed(&mut check(&limiter, policy));
+        }
+        let mut waiter = check(&limiter, policy);
+        assert_waits(&mut waiter);
+        store.is_out.store(true, Ordering::Relaxed);
+        // A rejection holds for a second without asking.
+        clock.advance(Duration::from_secs(1));
+        let mut newcomer = check(&limiter, policy);
+        match policy.on_store_error() {
+            Some(OnStoreError::Local) => assert_waits(&mut newcomer),
+            Some(OnStoreError::Allow) => assert_allowed(&mut newcomer),
+            _ => {
+                let status = settle(&mut newcomer).expect("an answer");
+                assert_eq!(status.verdict(), Verdict::StoreDown);
+            }
+        }
+    }
+}
+
+/// Many threads, two buckets for each request: all are served, and nothing is left behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn all_requests_are_served_on_many_threads() {
+    static GLOBAL: Policy = Policy::new(
+        "threads_global",
+        Algorithm::TokenBucket,
+        &[Tier::new(
+            "default",
+            Quota::new(1, Duration::from_millis(1)).with_burst(4),
+        )],
+    )
+    .with_key(crate::policy::Key::Global)
+    .with_wait(Duration::from_secs(60));
+    static CLIENT: Policy = Policy::new(
+        "threads_client",
+        Algorithm::SlidingWindow,
+        &[Tier::new(
+            "default",
+            Quota::new(4, Duration::from_millis(20)),
+        )],
+    )
+    .with_wait(Duration::from_secs(60));
+    let limiter = RateLimiter::default();
+    let tasks = (0..16_u8).map(|n| {
+        let limiter = limiter.clone();
+        tokio::spawn(async move {
+            let (parts, ()) = Request::new(()).into_parts();
+            let caller = Caller::new(&parts).with_peer(Some([10, 0, 0, n % 4].into()));
+            let policies: [&'static Policy; 2] = if n % 2 == 0 {
+                [&GLOBAL, &CLIENT]
+            } else {
+                [&CLIENT, &GLOBAL]
+            };
+            for round in 0..20 {
+                let check = limiter.check_all(&policies, caller);
+                if round % 5 == 4 {
+                    // Its client goes away at some time.
+                    let time = Duration::from_micros(u64::from(n) * 300);
+                    let _ = tokio::time::timeout(time, check).await;
+                } else {
+                    assert!(check.await.is_allowed());
+                }
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.expect("no panic");
+    }
+    let queues = limiter.0.queue.backlog((0..4).filter_map(|n| {
+        let client = ClientId::ip([10, 0, 0, n].into());
+        Bucket::new(&CLIENT, CLIENT.default_tier(), client)
+    }));
+    assert!(queues.is_empty());
+}
