@@ -334,9 +334,9 @@ fn the_queue_is_bounded_and_who_goes_away_gives_its_place_back() {
 fn what_is_held_is_served_in_time_and_what_is_rejected_is_told_when() {
     static TIERS: &[Tier] = &[Tier::new(
         "default",
-        Quota::new(5, Duration::from_millis(1_000)).with_burst(5),
+        Quota::new(5, Duration::from_secs(1)).with_burst(5),
     )];
-    static PATIENT: [Policy; 3] = policies("mixed", TIERS, Duration::from_millis(3_000));
+    static PATIENT: [Policy; 3] = policies("mixed", TIERS, Duration::from_secs(3));
     static IMPATIENT: [Policy; 3] = policies("mixed", TIERS, Duration::from_millis(700));
     /// All times are multiples of it.
     const STEP: Duration = Duration::from_millis(20);
@@ -392,7 +392,7 @@ fn what_is_held_is_served_in_time_and_what_is_rejected_is_told_when() {
                 patient.algorithm()
             );
             drop(too_early);
-            clock.advance(retry_after - passed);
+            clock.advance(retry_after.saturating_sub(passed));
             serve(&mut waiters);
             assert!(waiters.is_empty(), "seed {seed}");
             let on_time = settle(&mut check(&limiter, impatient, cost));
