@@ -25,15 +25,28 @@ use crate::{
     policy::Policy,
 };
 
-/// What a request carries from whoever decided about it to those after it.
+/// What a request carries from the limits that allowed it to those after them.
 #[derive(Clone, Default)]
 struct Carried {
-    /// What was decided last, and by whose policies.
-    decided: Option<(TypeId, Arc<RateLimitStatus>)>,
-    /// Whoever sent it on looks at the response's extensions for what was decided. Where nobody
-    /// looks, a map of extensions need not be made.
+    /// All decisions, of which the last is that of the innermost limit.
+    decided: SmallVec<[Decided; 1]>,
+    /// A layer around this looks at the response's extensions for what was decided. Otherwise a map
+    /// of extensions need not be made.
     is_wanted: bool,
 }
+
+/// A decision, and the policy source that it is about. Another limiter has other buckets, and decides
+/// by itself.
+#[derive(Clone)]
+struct Decided {
+    source: TypeId,
+    status: Arc<RateLimitStatus>,
+}
+
+/// In the extensions of a response: a limit rejected the request, so that it has not come to the
+/// handler. Answers of `on_limited` and to gRPC have it as well; what a handler answers has not.
+#[derive(Clone, Copy)]
+struct Rejected;
 
 /// Has a request say that what is decided about it is looked for in the response.
 pub(crate) fn want(extensions: &mut Extensions) {
@@ -41,10 +54,10 @@ pub(crate) fn want(extensions: &mut Extensions) {
     carried.is_wanted = true;
 }
 
-/// What was decided about this request last, if it is limited.
+/// Returns the innermost decision about this request, if it is limited.
 pub(super) fn decided(parts: &Parts) -> Option<&RateLimitStatus> {
-    let (_, status) = carried(parts)?.decided.as_ref()?;
-    Some(status)
+    let last = carried(parts)?.decided.last()?;
+    Some(&last.status)
 }
 
 fn carried(parts: &Parts) -> Option<&Carried> {
@@ -139,36 +152,63 @@ where
 /// What was decided, or the response to a request that is turned away.
 pub(super) type Checked = Result<Arc<RateLimitStatus>, RateLimitedRejection>;
 
-/// The decision about this request: taken by the first that asks for it, and found in the request by
-/// those after it.
+/// Checks this request, or finds the decision that the same policy source and limiter have taken
+/// about it before. A layer may have a limiter of its own.
 ///
-/// Where others must be waited for, a box is nothing. And what is waited for would be a part of each
-/// handler's future otherwise, which is moved about, and described again and again by the compiler.
-pub(super) async fn decide<S: Sync>(parts: &mut Parts, state: &S, of: SourceOf<S>) -> Checked {
-    match decide_at_once(parts, of().rules) {
+/// What is awaited is boxed: the allocation is negligible next to it, and otherwise it would be a part
+/// of each handler's future, which is moved about, and compiled again for each handler.
+pub(super) async fn decide<S: Sync>(
+    parts: &mut Parts,
+    state: &S,
+    of: SourceOf<S>,
+    own: Option<&RateLimiter>,
+) -> Checked {
+    match decide_at_once(parts, of().rules, own) {
         Some(checked) => checked,
-        None => boxed(decide_in_time(parts, state, of())).await,
+        None => boxed(decide_in_time(parts, state, of(), own)).await,
     }
 }
 
 /// The decision where nothing and nobody needs to be waited for.
-fn decide_at_once(parts: &mut Parts, rules: Rules) -> Option<Checked> {
-    let carried = carried(parts);
-    if let Some((decider, status)) = carried.and_then(|carried| carried.decided.as_ref())
-        && *decider == rules.id
-    {
-        return Some(Ok(status.clone()));
+fn decide_at_once(parts: &mut Parts, rules: Rules, own: Option<&RateLimiter>) -> Option<Checked> {
+    if let Some(status) = decided_before(parts, rules, own) {
+        return Some(Ok(status));
     }
     if !rules.go_by_parts() {
         return None;
     }
-    let limiter = limiter(parts);
+    let limiter = own.unwrap_or_else(|| limiter(parts));
     let status = limiter.check_at_once(rules.policies(), caller(parts, &[], None))?;
-    let status = status.wanted(is_wanted(carried, limiter));
+    let status = status.wanted(is_wanted(carried(parts), limiter));
     Some(conclude(parts, rules, status))
 }
 
-async fn decide_in_time<S>(parts: &mut Parts, state: &S, source: Source<S>) -> Checked {
+/// Returns the decision that was taken before, which is then the innermost one.
+fn decided_before(
+    parts: &mut Parts,
+    rules: Rules,
+    own: Option<&RateLimiter>,
+) -> Option<Arc<RateLimitStatus>> {
+    let decided = &carried(parts)?.decided;
+    let by_source = |decided: &Decided| decided.source == rules.id;
+    if !decided.iter().any(by_source) {
+        return None;
+    }
+    let limiter = own.unwrap_or_else(|| limiter(parts));
+    let at = decided
+        .iter()
+        .rposition(|decided| by_source(decided) && decided.status.limiter().is_same_as(limiter))?;
+    let decided = &mut parts.extensions.get_mut::<Carried>()?.decided;
+    decided[at..].rotate_left(1);
+    decided.last().map(|last| last.status.clone())
+}
+
+async fn decide_in_time<S>(
+    parts: &mut Parts,
+    state: &S,
+    source: Source<S>,
+    own: Option<&RateLimiter>,
+) -> Checked {
     let rules = source.rules;
     let identity = if rules.has_identity {
         Some((source.identity)(parts, state).await?)
@@ -182,7 +222,8 @@ async fn decide_in_time<S>(parts: &mut Parts, state: &S, source: Source<S>) -> C
         Vec::new()
     };
     let policies: SmallVec<[&Policy; 1]> = rules.policies().collect();
-    let (limiter, caller) = (limiter(parts), caller(parts, &path, identified));
+    let limiter = own.unwrap_or_else(|| limiter(parts));
+    let caller = caller(parts, &path, identified);
     let status = if rules.go_by_parts() {
         // At once it could not be decided.
         limiter.check_in_time(&policies, caller).await
@@ -206,17 +247,23 @@ fn caller<'a>(
 
 fn conclude(parts: &mut Parts, rules: Rules, status: RateLimitStatus) -> Checked {
     let status = Arc::new(status);
-    match status.verdict() {
+    let mut response = match status.verdict() {
         Verdict::Admitted => {
-            parts.extensions.insert(Carried {
-                decided: Some((rules.id, status.clone())),
-                is_wanted: status.is_wanted(),
+            let carried = parts.extensions.get_or_insert_default::<Carried>();
+            carried.decided.push(Decided {
+                source: rules.id,
+                status: status.clone(),
             });
-            Ok(status)
+            carried.is_wanted |= status.is_wanted();
+            return Ok(status);
         }
-        Verdict::Limited => Err(RateLimitedRejection::new(turn_away(rules.limits, &status))),
-        Verdict::StoreDown => Err(RateLimitedRejection::new(StoreUnavailable.into_response())),
+        Verdict::Limited => turn_away(rules.limits, &status),
+        Verdict::StoreDown => StoreUnavailable.into_response(),
+    };
+    if status.is_wanted() {
+        response.extensions_mut().insert(Rejected);
     }
+    Err(RateLimitedRejection::new(response))
 }
 
 /// The response to a request over the limit.
@@ -258,7 +305,22 @@ pub(super) async fn finish(
     tell(status, response);
 }
 
-/// The same for an extractor's rejection, of which there are few: in a box, as it is a part of what
+/// The same for a layer: a request that a limit inside rejects does not count, so that its whole cost
+/// is given back.
+pub(super) async fn finish_around(
+    limits: &[&'static Limit],
+    status: &RateLimitStatus,
+    response: &mut Response,
+) {
+    if response.extensions().get::<Rejected>().is_some() {
+        boxed(status.refund()).await;
+        tell(status, response);
+    } else {
+        finish(limits, status, response).await;
+    }
+}
+
+/// [`finish`] for an extractor's rejection, of which there are few: in a box, as it is a part of what
 /// each argument waits for.
 pub(super) fn finish_rejection<'a>(
     limits: &'a [&'static Limit],

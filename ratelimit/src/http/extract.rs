@@ -188,7 +188,7 @@ where
     S: Send + Sync,
     T: FromRequestParts<S>,
 {
-    let status = decide(parts, state, of).await?;
+    let status = decide(parts, state, of, None).await?;
     let rejection = match T::from_request_parts(parts, state).await {
         Ok(inner) => return Ok((status, inner)),
         Err(rejection) => rejection.into_response(),
@@ -206,7 +206,7 @@ where
     T: FromRequest<S>,
 {
     let (mut parts, body) = request.into_parts();
-    let status = decide(&mut parts, state, of).await?;
+    let status = decide(&mut parts, state, of, None).await?;
     let request = Request::from_parts(parts, body);
     let rejection = match T::from_request(request, state).await {
         Ok(inner) => return Ok((status, inner)),

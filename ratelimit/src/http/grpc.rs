@@ -19,8 +19,8 @@ pub(super) fn is_grpc(parts: &Parts) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// An answer of ours in the form that is called "Trailers-Only" in the [protocol]; the headers that
-/// it has stay.
+/// An answer of ours in the form that is called "Trailers-Only" in the [protocol]. It keeps its headers
+/// and extensions, by which layers around this one see what was decided.
 ///
 /// [protocol]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 pub(super) fn answer(turned_away: Response) -> Response {
@@ -30,9 +30,11 @@ pub(super) fn answer(turned_away: Response) -> Response {
         // An identity's own rejection.
         _ => return turned_away,
     };
+    let (parts, _) = turned_away.into_parts();
     let mut answer = Body::empty().into_response();
+    *answer.extensions_mut() = parts.extensions;
     let headers = answer.headers_mut();
-    headers.extend(turned_away.headers().clone());
+    headers.extend(parts.headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(STATUS, status);
     headers.insert(MESSAGE, HeaderValue::from_static(message));

@@ -12,7 +12,7 @@ use std::{
 use axum::{
     BoxError,
     body::{Body, Bytes, HttpBody},
-    extract::{FromRequestParts, OriginalUri},
+    extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
 use http::{Request, request::Parts};
@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::{
     PolicySource,
-    check::{Source, decide, finish, want},
+    check::{Source, decide, finish_around, want},
     grpc,
 };
 use crate::limiter::RateLimiter;
@@ -29,10 +29,11 @@ use crate::limiter::RateLimiter;
 /// Limits all requests to a router or to any HTTP service, by a policy that
 /// [`policy!`](crate::policy) declares.
 ///
-/// It goes beside the attributes: a request to a handler with a limit of its own must keep both, and
-/// the headers tell of the tighter one. They are asked one after the other, so a request that the
-/// handler's limit turns away has been charged by the layer; limits that are all or nothing are
-/// several attributes of one handler. To a gRPC service its 429 is `RESOURCE_EXHAUSTED`.
+/// A request to a handler with a limit of its own is checked under both, first by the layer, and the
+/// headers describe the tighter limit. A request that the handler's limit rejects does not count: the
+/// layer gives its cost back, if the layers in between keep the response's extensions. (A handler with
+/// several attributes checks them all in one step.) If layer and handler have the same policy and the
+/// same limiter, they charge a request once. A gRPC client gets `RESOURCE_EXHAUSTED` for a 429.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -71,15 +72,29 @@ impl<P> RateLimitLayer<P> {
         }
     }
 
-    /// Requests for these paths are not limited: for a path as it is, or with `/*` at its end for
-    /// all that begin with it.
+    /// Exempts requests for these paths: for exactly this path, or, with `/*` at its end, for each
+    /// path that begins with it.
+    ///
+    /// A path is written as in the routes of the router that the layer is put on. A layer within a
+    /// router that is nested at `/api` exempts `/health`; one around both exempts `/api/health`.
+    ///
+    /// ```
+    /// # use axum::{Router, routing::get};
+    /// # use ratelimit::RateLimitLayer;
+    /// # ratelimit::policy! { Everything: limit = 1000 }
+    /// let api: Router = Router::new()
+    ///     .route("/health", get(async || "ok"))
+    ///     .layer(RateLimitLayer::<Everything>::new().exempt_paths(["/health"]));
+    /// let app: Router = Router::new().nest("/api", api);
+    /// ```
     #[must_use]
     pub fn exempt_paths(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.exempt = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// This limiter decides, instead of the program's or the router's.
+    /// Sets the limiter of this layer, in place of the program's or the router's. The handlers inside
+    /// keep theirs.
     #[must_use]
     pub fn limiter(mut self, limiter: RateLimiter) -> Self {
         self.settings.limiter = Some(limiter);
@@ -89,9 +104,9 @@ impl<P> RateLimitLayer<P> {
 
 impl Settings {
     fn exempts(&self, parts: &Parts) -> bool {
-        // Within a nested router the path is without what it is nested at.
-        let original = parts.extensions.get::<OriginalUri>();
-        let path = original.map_or(&parts.uri, |OriginalUri(uri)| uri).path();
+        // Within a nested router this is without the prefix. The full path is not looked at as well:
+        // a router nested at `/static` would exempt all of its routes by `/static/*`.
+        let path = parts.uri.path();
         self.exempt
             .iter()
             .any(|exempt| match exempt.strip_suffix('*') {
@@ -149,15 +164,13 @@ where
                 let response = inner.call(Request::from_parts(parts, body)).await?;
                 return Ok(response.map(Body::new));
             }
-            if let Some(limiter) = settings.limiter {
-                parts.extensions.insert(limiter);
-            }
-            match decide(&mut parts, &(), Source::of::<P>).await {
+            let own = settings.limiter.as_ref();
+            match decide(&mut parts, &(), Source::of::<P>, own).await {
                 Ok(status) => {
                     want(&mut parts.extensions);
                     let response = inner.call(Request::from_parts(parts, body)).await?;
                     let mut response = response.map(Body::new);
-                    finish(P::limits(), &status, &mut response).await;
+                    finish_around(P::limits(), &status, &mut response).await;
                     Ok(response)
                 }
                 Err(rejection) if grpc::is_grpc(&parts) => {

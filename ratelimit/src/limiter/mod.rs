@@ -274,6 +274,11 @@ impl RateLimiter {
         self.report(accounts, verdict);
     }
 
+    /// Whether the other one is a clone of it.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn is_for_tests(&self) -> bool {
         self.0.mode == Mode::ForTests
     }
