@@ -53,7 +53,11 @@ impl Run<'_> {
         if !shard.pool.placement().allows_batches() {
             return self.alone(shard, &connection, bucket, cost).await;
         }
-        let Some(answer) = connection.queue.join(bucket, cost, self.deadline) else {
+        let round_trip = shard.pool.round_trip();
+        let queued = connection
+            .queue
+            .join(bucket, cost, self.deadline, round_trip);
+        let Some(answer) = queued else {
             let call = InFlight {
                 store: self.store,
                 shard: shard.clone(),

@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use redis::{RedisError, Value};
@@ -14,10 +15,15 @@ use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use crate::{budget::Budget, store::Bucket};
 
-/// The calls in flight from which on checks wait. The next answer is then about a quarter of a round
-/// trip away, and only a busy process has as many checks in flight at all. If it were more, batches
-/// would be smaller, and the server would have more calls to begin.
-const IN_FLIGHT_MAX: usize = 4;
+/// The calls in flight from which on checks wait, if the server is near. The next answer is then about
+/// a quarter of a round trip away, and only a busy process has as many checks in flight at all. If it
+/// were more, batches would be smaller, and the server would have more calls to begin.
+const IN_FLIGHT_MIN: usize = 4;
+
+/// The same if the server is far away. One call in flight for each millisecond of a round trip lets a
+/// check wait for about a millisecond, where four would let it wait for up to a round trip: at 60 ms
+/// a check with a timeout of 100 ms would get no answer in time.
+const IN_FLIGHT_MAX: usize = 64;
 
 /// A batch of up to this size takes all that wait.
 const BATCH_MIN: usize = 16;
@@ -58,9 +64,13 @@ impl BatchQueue {
         bucket: &Bucket,
         cost: u32,
         deadline: Budget,
+        round_trip: Duration,
     ) -> Option<Receiver<Answer>> {
+        let most = usize::try_from(round_trip.as_millis())
+            .unwrap_or(IN_FLIGHT_MAX)
+            .clamp(IN_FLIGHT_MIN, IN_FLIGHT_MAX);
         let mut state = self.state();
-        if state.in_flight < IN_FLIGHT_MAX || state.waiting.len() >= WAITING_MAX {
+        if state.in_flight < most || state.waiting.len() >= WAITING_MAX {
             state.in_flight += 1;
             return None;
         }
@@ -101,7 +111,7 @@ impl BatchQueue {
 
 #[cfg(test)]
 mod tests {
-    use std::{iter, time::Duration};
+    use std::iter;
 
     use super::*;
     use crate::{
@@ -111,17 +121,19 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(60);
 
+    const NEAR: Duration = Duration::from_micros(300);
+
     fn join(queue: &BatchQueue, cost: u32, time: Duration) -> Option<Receiver<Answer>> {
         static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
         static POLICY: Policy = Policy::new("queue", Algorithm::FixedWindow, &TIERS);
         let bucket = Bucket::new(&POLICY, &TIERS[0], ClientId::EVERYBODY).expect("limited");
-        queue.join(&bucket, cost, Budget::start(time))
+        queue.join(&bucket, cost, Budget::start(time), NEAR)
     }
 
     /// The queue of a connection with as many calls in flight as possible.
     fn busy() -> BatchQueue {
         let queue = BatchQueue::default();
-        for _ in 0..IN_FLIGHT_MAX {
+        for _ in 0..IN_FLIGHT_MIN {
             assert!(join(&queue, 1, SOON).is_none(), "it is sent at once");
         }
         queue
@@ -144,6 +156,22 @@ mod tests {
         assert_eq!(costs(Some(sent)), (0..200).collect::<Vec<_>>());
         assert!(join(&queue, 1, SOON).is_none(), "and one call has ended");
         assert!(join(&queue, 1, SOON).is_some());
+    }
+
+    #[test]
+    fn more_calls_are_in_flight_to_a_server_that_is_far_away() {
+        static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_minute(5))];
+        static POLICY: Policy = Policy::new("far", Algorithm::FixedWindow, &TIERS);
+        let bucket = Bucket::new(&POLICY, &TIERS[0], ClientId::EVERYBODY).expect("limited");
+        for (millis, in_flight) in [(0, 4), (3, 4), (20, 20), (60, 60), (900, 64)] {
+            let queue = BatchQueue::default();
+            let join = || {
+                let round_trip = Duration::from_millis(millis);
+                queue.join(&bucket, 1, Budget::start(SOON), round_trip)
+            };
+            let sent = iter::from_fn(|| join().is_none().then_some(()));
+            assert_eq!(sent.count(), in_flight, "{millis} ms");
+        }
     }
 
     #[test]

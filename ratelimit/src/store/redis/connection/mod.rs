@@ -10,6 +10,7 @@ mod link;
 mod placement;
 mod pool;
 mod pooled_connection;
+mod round_trip;
 mod sentinel;
 mod server;
 mod target;

@@ -10,7 +10,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
@@ -22,6 +22,7 @@ use super::{
     link::{Link, Wire},
     placement::{Placement, PlacementProbe},
     pooled_connection::{Connecting, PooledConnection},
+    round_trip::RoundTrip,
     target::Target,
 };
 use crate::{budget::Budget, store::StoreError};
@@ -53,6 +54,7 @@ pub(in super::super) struct Pool {
     write: Cmd,
     scripts: Pipeline,
     placement: PlacementProbe,
+    round_trip: RoundTrip,
     /// How the last attempt to open a connection ended.
     attempts: watch::Sender<Attempt>,
     server: String,
@@ -81,6 +83,7 @@ impl Pool {
             write: settings.write,
             scripts: settings.scripts,
             placement: settings.placement,
+            round_trip: RoundTrip::default(),
             attempts: watch::Sender::default(),
         }))
     }
@@ -126,7 +129,9 @@ impl Pool {
     async fn send_probes(&self, mut wire: Wire) -> Result<(), RedisError> {
         // First and alone: an error to it says what is wrong, while a server that asks for a password
         // closes the connection at a command as long as a script.
+        let sent_at = Instant::now();
         wire.send(&self.write).await?.extract_error()?;
+        self.round_trip.record(sent_at.elapsed());
         for answer in wire.send_all(&self.scripts).await? {
             answer.extract_error()?;
         }
@@ -163,6 +168,11 @@ impl Pool {
         } else {
             self.placement.verdict()
         }
+    }
+
+    /// Returns how long an answer takes at least.
+    pub(in super::super) fn round_trip(&self) -> Duration {
+        self.round_trip.get()
     }
 
     /// Notes that the server refused a call because its keys are in different places.
@@ -238,10 +248,12 @@ impl Pool {
             // Boxed: it is rare, and its room would be part of every check's future.
             None => Box::pin(self.link_in_time(connection, budget)).await?,
         };
+        let sent_at = Instant::now();
         let answer = budget.run(question(link.wire())).await;
         match &answer {
             // An error that the server sends is an answer.
             Ok(Ok(answer)) => {
+                self.round_trip.record(sent_at.elapsed());
                 connection.count_answered();
                 if self.target.follows_master() && answer.is_from_a_replica() {
                     self.reconnect(connection);
