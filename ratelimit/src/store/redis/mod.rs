@@ -99,8 +99,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// The URL cannot be read, or no connection comes about within two seconds. No password is in
-    /// the error.
+    /// Returns an error if the URL cannot be read, no connection is open within two seconds, or the
+    /// server takes no writes or lets the user do less than it needs. No password is in the error.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::builder(url).connect().await
     }
@@ -126,23 +126,28 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How many connections the checks are spread over, each of which carries any number of them at
-    /// once; 4 if not set.
+    /// Sets how many connections the checks are spread over, each of which carries any number of them
+    /// at once; 4 by default. After an outage the first one that is open is used at once, while the
+    /// others are opened.
     #[must_use]
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// How long a check waits for Redis; 100 ms if not set.
+    /// Sets how long a check waits for Redis; 100 ms by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long a connection may take to come about; 2 s if not set. A check waits no longer for
-    /// one than its own [`timeout`](Self::timeout).
+    /// Sets how long it may take to open a connection; 2 s by default. That is all of its steps
+    /// together: the answers of sentinels or of the [credentials provider](Self::credentials), the
+    /// connection, the login, and the probe of what the server can do.
+    ///
+    /// A check does not wait longer for a connection than its own [`timeout`](Self::timeout). During an
+    /// outage a new attempt begins twice a second, whether or not the one before has ended.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -169,11 +174,14 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Connects.
+    /// Connects, and checks that the server does what a check needs: it takes writes and runs the
+    /// scripts.
     ///
     /// # Errors
     ///
-    /// As [`RedisStore::connect`], and where a setting cannot work.
+    /// Returns an error if the URL cannot be read, a setting cannot work, no connection is open within
+    /// the [`connect_timeout`](Self::connect_timeout), or the server takes no writes or lets the user
+    /// do less than it needs. No password is in the error.
     pub async fn connect(self) -> Result<RedisStore, ConnectError> {
         let store = self.store()?;
         let pool = &store.shard.pool;
@@ -185,12 +193,12 @@ impl RedisStoreBuilder {
         Ok(store)
     }
 
-    /// Does not wait for Redis, which may come later: until it does, limits are kept as during an
-    /// outage. Within a tokio runtime it connects at once, in the background.
+    /// Connects in the background, so that an application starts without Redis. Until it answers,
+    /// limits are kept as during an outage. Outside of a tokio runtime the first check connects.
     ///
     /// # Errors
     ///
-    /// The URL cannot be read, or a setting cannot work.
+    /// Returns an error if the URL cannot be read, or a setting cannot work.
     pub fn connect_lazily(self) -> Result<RedisStore, ConnectError> {
         let store = self.store()?;
         store.shard.breaker.open_until_answered();
