@@ -89,7 +89,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .route("/health", get(health))
         // Neither is for the public. In production, serve them where only your own people and
         // Prometheus get to: at a port of their own, or behind a proxy that lets nobody else through.
-        .nest("/limits", page.into_router())
+        .nest_service("/limits", page.into_router())
         .merge(metrics);
 
     let kept = match env::var("REDIS_URL") {

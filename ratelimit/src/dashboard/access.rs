@@ -109,14 +109,23 @@ pub(super) async fn guard(
     if let Some(refusal) = refusal {
         return refusal;
     }
-    if request.method() != Method::GET && is_from_another_site(request.headers()) {
-        return Problem::new(
-            StatusCode::FORBIDDEN,
-            "this came from another site's page: use the dashboard's own",
-        )
-        .into_response();
+    let (uri, headers) = (request.uri(), request.headers());
+    let is_by_app = matches!(shared.access, Access::ByApp);
+    if is_by_app && !shared.hosts.allow(uri, headers) {
+        return forbidden(
+            "this dashboard is not known by this name: list it with ratelimit::dashboard(limiter).access_by_app().allowed_hosts([…]), or use the server's IP address",
+        );
+    }
+    let is_foreign =
+        is_from_another_site(headers) || (is_by_app && !shared.hosts.is_same_origin(uri, headers));
+    if request.method() != Method::GET && is_foreign {
+        return forbidden("this came from another site's page: use the dashboard's own");
     }
     next.run(request).await
+}
+
+fn forbidden(text: &str) -> Response {
+    Problem::new(StatusCode::FORBIDDEN, text).into_response()
 }
 
 /// Whether another site's page has made the browser send it ([Fetch Metadata]). Where a browser does

@@ -9,6 +9,7 @@ mod access;
 mod actions;
 mod document;
 mod events;
+mod hosts;
 mod page;
 
 use std::{fmt, sync::Arc};
@@ -24,7 +25,7 @@ use axum::{
 use serde_json::{Value, json};
 
 pub use self::access::TokenError;
-use self::{access::Access, document::Document, page::Page};
+use self::{access::Access, document::Document, hosts::AllowedHosts, page::Page};
 use crate::limiter::{RateLimiter, Sampled};
 
 /// The live page of a limiter, closed until it is said who may see it.
@@ -34,7 +35,8 @@ use crate::limiter::{RateLimiter, Sampled};
 /// the figures of all processes. Clients can be looked at and reset there, API keys put on a tier,
 /// and the limits bypassed.
 ///
-/// It is a router of the application's, wherever it is nested:
+/// It is a router that the application puts where it likes. (With `nest` in place of `nest_service`,
+/// axum does not route `/limits/`, with a slash at its end.)
 ///
 /// ```
 /// use std::env;
@@ -46,7 +48,7 @@ use crate::limiter::{RateLimiter, Sampled};
 /// let limiter = RateLimiter::default();
 /// // Such as `openssl rand -hex 32` makes:
 /// let page = ratelimit::dashboard(limiter).token(env::var("DASHBOARD_TOKEN")?)?;
-/// let app: Router = Router::new().nest("/limits", page.into_router());
+/// let app: Router = Router::new().nest_service("/limits", page.into_router());
 /// # Ok(app)
 /// # }
 /// ```
@@ -73,6 +75,7 @@ pub fn dashboard(limiter: RateLimiter) -> Dashboard {
     Dashboard {
         limiter,
         access: Access::Closed,
+        hosts: AllowedHosts::default(),
     }
 }
 
@@ -81,6 +84,7 @@ pub fn dashboard(limiter: RateLimiter) -> Dashboard {
 pub struct Dashboard {
     limiter: RateLimiter,
     access: Access,
+    hosts: AllowedHosts,
 }
 
 impl Dashboard {
@@ -96,8 +100,25 @@ impl Dashboard {
         })
     }
 
-    /// Open to whoever reaches it, since the application itself decides who does: with a layer around
-    /// it, or by serving it at an address of its own.
+    /// Opens the page to everyone who reaches it, since the application itself decides who does: with
+    /// a layer around it, or by serving it at an address of its own.
+    ///
+    /// Browsers reach such an address on behalf of other sites' pages, too. So a request is rejected
+    /// with 403 if its `Host` is a name other than `localhost` and [`allowed_hosts`], because any name
+    /// can be made to resolve to this server ([DNS rebinding]), and an action if its `Origin` is not
+    /// the page's own. IP addresses are always allowed.
+    ///
+    /// ```
+    /// # use axum::Router;
+    /// # use ratelimit::RateLimiter;
+    /// let page = ratelimit::dashboard(RateLimiter::default())
+    ///     .access_by_app()
+    ///     .allowed_hosts(["limits.example.com"]);
+    /// let app: Router = Router::new().nest_service("/limits", page.into_router());
+    /// ```
+    ///
+    /// [`allowed_hosts`]: Self::allowed_hosts
+    /// [DNS rebinding]: https://en.wikipedia.org/wiki/DNS_rebinding
     pub fn access_by_app(self) -> Self {
         Self {
             access: Access::ByApp,
@@ -105,11 +126,22 @@ impl Dashboard {
         }
     }
 
-    /// The router to nest in the application's.
+    /// Sets the names by which browsers reach the page, if [`access_by_app`](Self::access_by_app)
+    /// opens it. A port in a name is ignored. With a [`token`](Self::token) any name is allowed.
+    pub fn allowed_hosts(self, hosts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self {
+            hosts: AllowedHosts::new(hosts),
+            ..self
+        }
+    }
+
+    /// Returns the router to put into the application's, with
+    /// [`nest_service`](Router::nest_service).
     pub fn into_router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         let page = Page::new();
         let shared = Arc::new(Shared {
             access: self.access,
+            hosts: self.hosts,
             document: Document::new(self.limiter.clone()),
             wrong_tokens: Sampled::default(),
             limiter: self.limiter,
@@ -135,6 +167,7 @@ impl Dashboard {
 struct Shared {
     limiter: RateLimiter,
     access: Access,
+    hosts: AllowedHosts,
     document: Document,
     wrong_tokens: Sampled,
 }

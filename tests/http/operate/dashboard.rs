@@ -3,7 +3,10 @@
 use axum::{Extension, Router, routing::get};
 use ratelimit::{ClientId, Dashboard, RateLimiter, TokenError, dashboard, rate_limit};
 use ratelimit_tests::{App, RedisServer};
-use reqwest::{Response, header::CONTENT_TYPE};
+use reqwest::{
+    Response,
+    header::{CONTENT_TYPE, HOST},
+};
 use serde_json::{Value, json};
 
 use super::super::limiter_on;
@@ -23,7 +26,7 @@ async fn start(limiter: &RateLimiter, page: Dashboard) -> App {
     let router = Router::new()
         .route("/", get(limited))
         .layer(Extension(limiter.clone()))
-        .nest("/limits", page.into_router());
+        .nest_service("/limits", page.into_router());
     App::start(router).await
 }
 
@@ -153,6 +156,116 @@ async fn what_another_site_s_page_sends_changes_nothing() {
         .json(&bypass);
     assert_eq!(request.send().await.expect("an answer").status(), 200);
     assert!(limiter.bypass().is_some());
+}
+
+#[tokio::test]
+async fn the_page_is_there_with_a_slash_at_its_end_too() {
+    let (_, app) = with_token().await;
+    for path in ["/limits", "/limits/", "/limits/?a=b"] {
+        let page = app.get(path).send().await.expect("the page");
+        assert_eq!(page.status(), 200, "{path}");
+        assert_eq!(page.headers()["cache-control"], "no-store");
+        assert!(page.headers().contains_key("content-security-policy"));
+        assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+    }
+    for path in ["/limits/nothing", "/limits/api"] {
+        assert_eq!(app.status(path).await, 404, "{path}");
+    }
+    let posted = app.post("/limits/").send().await.expect("an answer");
+    assert_eq!(posted.status(), 405);
+}
+
+/// A page at `attacker.example` whose name is made to lead to this server's address reads what the
+/// server answers, as if it came from its own site: DNS rebinding.
+#[tokio::test]
+async fn a_name_that_is_not_listed_is_refused_where_the_app_decides() {
+    let limiter = RateLimiter::default();
+    let page = || dashboard(limiter.clone()).access_by_app();
+    let app = start(&limiter, page()).await;
+    let port = app.port();
+    let state = |app: &App, host: String| app.get("/limits/api/state").header(HOST, host).send();
+    for host in [
+        "attacker.example",
+        "localhost.attacker.example",
+        "127.0.0.1.attacker.example",
+        "127.0.0.1.",
+        "0x7f.0.0.1",
+        "localhost@attacker.example",
+        "attacker.example#localhost",
+        "[::1].attacker.example",
+        "",
+    ] {
+        for host in [host.to_owned(), format!("{host}:{port}")] {
+            let answer = state(&app, host.clone()).await.expect("an answer");
+            // What is no host at all does not come to the application.
+            assert!([400, 403].contains(&answer.status().as_u16()), "{host}");
+            if answer.status() == 403 {
+                let error = json(answer).await["error"].to_string();
+                assert!(error.contains("allowed_hosts"), "{error}");
+            }
+            let request = app.post("/limits/api/bypass").header(HOST, host);
+            let bypass = json!({ "reason": "mischief", "minutes": 60 });
+            let answer = request
+                .header("sec-fetch-site", "same-origin")
+                .json(&bypass);
+            let status = answer.send().await.expect("an answer").status();
+            assert!([400, 403].contains(&status.as_u16()));
+        }
+    }
+    assert_eq!(limiter.bypass(), None);
+    for host in ["127.0.0.1", "localhost", "LocalHost", "[::1]", "192.0.2.7"] {
+        for host in [host.to_owned(), format!("{host}:{port}")] {
+            let answer = state(&app, host.clone()).await.expect("an answer");
+            assert_eq!(answer.status(), 200, "{host}");
+        }
+    }
+    let app = start(
+        &limiter,
+        page().allowed_hosts(["limits.example.com", "Other.example:8443"]),
+    )
+    .await;
+    for (host, status) in [
+        ("limits.example.com", 200),
+        ("LIMITS.example.com:8443", 200),
+        ("other.example", 200),
+        ("127.0.0.1", 200),
+        ("sub.limits.example.com", 403),
+        ("attacker.example", 403),
+    ] {
+        let answer = state(&app, host.to_owned()).await.expect("an answer");
+        assert_eq!(answer.status(), status, "{host}");
+    }
+    // Who has the token is not led by a name.
+    let (_, app) = with_token().await;
+    let request = app.get("/limits/api/state").bearer_auth(TOKEN);
+    let answer = request.header(HOST, "limits.example.com").send().await;
+    assert_eq!(answer.expect("an answer").status(), 200);
+}
+
+#[tokio::test]
+async fn an_action_comes_from_the_page_itself() {
+    let limiter = RateLimiter::default();
+    let page = dashboard(limiter.clone())
+        .access_by_app()
+        .allowed_hosts(["limits.example.com"]);
+    let app = start(&limiter, page).await;
+    let own = format!("http://127.0.0.1:{}", app.port());
+    for (origin, status) in [
+        (own.as_str(), 200),
+        // A proxy in front of it has asked for the address.
+        ("https://limits.example.com", 200),
+        ("http://127.0.0.1", 403),
+        ("http://127.0.0.1:1", 403),
+        ("http://localhost:1", 403),
+        ("https://attacker.example", 403),
+        ("null", 403),
+        ("nonsense", 403),
+        ("", 403),
+    ] {
+        let request = app.post("/limits/api/bypass/off").header("origin", origin);
+        let answer = request.json(&json!({})).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{origin}");
+    }
 }
 
 #[tokio::test]
