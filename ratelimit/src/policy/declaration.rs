@@ -163,7 +163,8 @@ impl Policy {
     /// Requests are served first come, first served: while one waits for a bucket, a new request to
     /// the same process queues behind it. One that cannot be served in time is rejected at once, and
     /// [`RateLimitStatus::retry_after`](crate::RateLimitStatus::retry_after) counts the requests that
-    /// are ahead of it.
+    /// are ahead of it. Since timers fire late, a request may be held for up to 10 ms longer, and 2 ms
+    /// more for each request that was ahead of it.
     ///
     /// # Panics
     ///

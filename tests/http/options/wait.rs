@@ -495,6 +495,29 @@ fn the_older_of_two_requests_is_served_first_in_all_queues() {
     assert_allowed(&mut second);
 }
 
+/// A request that a second limit holds up while it waits for the first queues for that one as well.
+#[test]
+fn a_request_queues_for_each_limit_that_holds_it_up() {
+    static TIERS: &[Tier] = &[Tier::new("default", one_per(10))];
+    static FIRST: Policy = Policy::new("first", Algorithm::FixedWindow, TIERS).with_wait(HOUR);
+    static SECOND: Policy = Policy::new("second", Algorithm::FixedWindow, TIERS).with_wait(HOUR);
+    let (limiter, clock) = in_memory();
+    let seconds = Duration::from_secs;
+    assert_allowed(&mut check(&limiter, &FIRST, 1));
+    let mut waiter = check_all(&limiter, &[&FIRST, &SECOND], 1);
+    assert_waits(&mut waiter);
+    clock.advance(seconds(9));
+    assert_allowed(&mut check(&limiter, &SECOND, 1));
+    clock.advance(seconds(1));
+    assert_waits(&mut waiter);
+    clock.advance(seconds(9));
+    let mut newcomer = check(&limiter, &SECOND, 1);
+    assert_waits(&mut newcomer);
+    assert_allowed(&mut waiter);
+    clock.advance(seconds(10));
+    assert_allowed(&mut newcomer);
+}
+
 #[test]
 fn a_limit_in_shadow_mode_holds_nobody_up() {
     static SHADOW: Policy = Policy::new(

@@ -187,6 +187,30 @@ async fn a_flood_behind_a_queue_costs_the_store_one_look_a_second() {
     }
 }
 
+#[tokio::test]
+async fn what_another_process_gives_back_is_found_within_a_second() {
+    static POLICY: Policy = Policy::new(
+        "elsewhere_reset",
+        Algorithm::FixedWindow,
+        TWO_PER_TEN_SECONDS,
+    )
+    .with_wait(HOUR);
+    let clock = ManualClock::new();
+    let (store, limiter) = Elsewhere::with_limiter(&clock);
+    for _ in 0..2 {
+        assert_allowed(&mut check(&limiter, &POLICY));
+    }
+    let mut waiter = check(&limiter, &POLICY);
+    assert_waits(&mut waiter);
+    let client = ClientId::ip([127, 0, 0, 1].into());
+    let bucket = Bucket::new(&POLICY, POLICY.default_tier(), client).expect("limited");
+    store.memory.forget(&bucket);
+    clock.advance(Duration::from_millis(999));
+    assert_waits(&mut waiter);
+    clock.advance(Duration::from_millis(1));
+    assert_allowed(&mut waiter);
+}
+
 /// A client that goes away while its check is under way hands its turn on.
 #[tokio::test]
 async fn a_request_that_is_dropped_at_any_time_holds_nobody_up() {
