@@ -71,7 +71,13 @@ impl RateLimiter {
     /// them.
     #[inline]
     pub(super) fn must_queue(&self, accounts: &Accounts) -> bool {
-        accounts.may_wait() && self.0.queue.is_waited_for(accounts.waited_for())
+        accounts.may_wait() && self.is_behind_others(accounts)
+    }
+
+    // Out of line, since most policies have no `wait`: their checks stay as short as they are without.
+    #[cold]
+    fn is_behind_others(&self, accounts: &Accounts) -> bool {
+        self.0.queue.is_waited_for(accounts.waited_for())
     }
 
     /// Checks a request, or, if others wait for one of its buckets, estimates when it will be served.
