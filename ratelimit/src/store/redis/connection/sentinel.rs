@@ -37,8 +37,8 @@ impl RedisStore {
     ///
     /// If the master itself needs a password, TLS or a database, its name is the host in a URL that
     /// says so: `redis://user:password@mymaster/2`, `rediss://mymaster`. Sentinels mostly give the
-    /// master's IP address; if its certificate is for a name, see
-    /// [`tls_server_name`](RedisStoreBuilder::tls_server_name).
+    /// master's IP address; if its certificate is for a name, `RedisStoreBuilder::tls_server_name`
+    /// says which.
     ///
     /// While there is no master, the store does not answer. What the old one had not yet sent to its
     /// replicas is lost, so some requests may be allowed again.
