@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     client::{Identified, Identity},
-    limiter::{Caller, RateLimitStatus, RateLimiter, Verdict},
+    limiter::{Account, Caller, RateLimitStatus, RateLimiter, Verdict},
     policy::Policy,
 };
 
@@ -40,7 +40,48 @@ struct Carried {
 #[derive(Clone)]
 struct Decided {
     source: TypeId,
+    /// The type that says who the caller is.
+    identity: TypeId,
     status: Arc<RateLimitStatus>,
+}
+
+/// The policies of one source, which mostly has one.
+type Policies = SmallVec<[&'static Policy; 1]>;
+
+impl Carried {
+    /// Returns the policies of a source that no limit outside has charged for the same caller. A key
+    /// that needs the path is another one outside of the router.
+    fn undecided(&self, rules: Rules, limiter: &RateLimiter) -> Policies {
+        let is_decided = |policy: &&Policy| {
+            !policy.key().needs_path() && self.by(rules, limiter, policy).next().is_some()
+        };
+        rules
+            .policies()
+            .filter(|policy| !is_decided(policy))
+            .collect()
+    }
+
+    /// Returns the innermost decision about one of the policies.
+    fn last_of(&self, rules: Rules, limiter: &RateLimiter) -> Option<Arc<RateLimitStatus>> {
+        let decided = |policy| self.by(rules, limiter, policy).last();
+        rules.policies().filter_map(decided).last().cloned()
+    }
+
+    fn by(
+        &self,
+        rules: Rules,
+        limiter: &RateLimiter,
+        policy: &Policy,
+    ) -> impl Iterator<Item = &Arc<RateLimitStatus>> {
+        let has = move |status: &&Arc<RateLimitStatus>| {
+            let is_of = |account: &Account| std::ptr::eq(account.policy, policy);
+            status.limiter().is_same_as(limiter)
+                && status.read(|accounts| accounts.iter().any(is_of))
+        };
+        let decided = self.decided.iter();
+        let decided = decided.filter(move |decided| decided.identity == rules.identity);
+        decided.map(|decided| &decided.status).filter(has)
+    }
 }
 
 /// In the extensions of a response: a limit rejected the request, so that it has not come to the
@@ -81,8 +122,8 @@ struct Rules {
     /// The source's.
     id: TypeId,
     limits: &'static [&'static Limit],
-    /// Otherwise callers are known by what the request says.
-    has_identity: bool,
+    /// That of [`NoIdentity`] if callers are known by what the request says.
+    identity: TypeId,
 }
 
 /// As it is handed on: a source is more than it takes to make it.
@@ -107,7 +148,7 @@ impl<S> Source<S> {
             rules: Rules {
                 id: TypeId::of::<P>(),
                 limits: P::limits(),
-                has_identity: TypeId::of::<P::Identity>() != TypeId::of::<NoIdentity>(),
+                identity: TypeId::of::<P::Identity>(),
             },
             identity: extract_identity::<P::Identity, S>,
         }
@@ -123,13 +164,17 @@ impl Rules {
         self.limits.iter().map(|limit| limit.policy())
     }
 
+    fn has_identity(self) -> bool {
+        self.identity != TypeId::of::<NoIdentity>()
+    }
+
     fn need_path(self) -> bool {
         self.policies().any(|policy| policy.key().needs_path())
     }
 
     /// Whether what a request says itself is all that the decision needs.
     fn go_by_parts(self) -> bool {
-        !self.has_identity && !self.need_path()
+        !self.has_identity() && !self.need_path()
     }
 }
 
@@ -178,7 +223,17 @@ fn decide_at_once(parts: &mut Parts, rules: Rules, own: Option<&RateLimiter>) ->
         return None;
     }
     let limiter = own.unwrap_or_else(|| limiter(parts));
-    let status = limiter.check_at_once(rules.policies(), caller(parts, &[], None))?;
+    let caller = caller(parts, &[], None);
+    let status = match carried(parts) {
+        None => limiter.check_at_once(rules.policies(), caller)?,
+        Some(carried) => {
+            let policies = carried.undecided(rules, limiter);
+            if policies.is_empty() {
+                return carried.last_of(rules, limiter).map(Ok);
+            }
+            limiter.check_at_once(policies, caller)?
+        }
+    };
     let status = status.wanted(is_wanted(carried(parts), limiter));
     Some(conclude(parts, rules, status))
 }
@@ -210,7 +265,7 @@ async fn decide_in_time<S>(
     own: Option<&RateLimiter>,
 ) -> Checked {
     let rules = source.rules;
-    let identity = if rules.has_identity {
+    let identity = if rules.has_identity() {
         Some((source.identity)(parts, state).await?)
     } else {
         None
@@ -221,8 +276,16 @@ async fn decide_in_time<S>(
     } else {
         Vec::new()
     };
-    let policies: SmallVec<[&Policy; 1]> = rules.policies().collect();
     let limiter = own.unwrap_or_else(|| limiter(parts));
+    let mut policies: Policies = rules.policies().collect();
+    if let Some(carried) = carried(parts) {
+        policies = carried.undecided(rules, limiter);
+        if policies.is_empty()
+            && let Some(status) = carried.last_of(rules, limiter)
+        {
+            return Ok(status);
+        }
+    }
     let caller = caller(parts, &path, identified);
     let status = if rules.go_by_parts() {
         // At once it could not be decided.
@@ -252,6 +315,7 @@ fn conclude(parts: &mut Parts, rules: Rules, status: RateLimitStatus) -> Checked
             let carried = parts.extensions.get_or_insert_default::<Carried>();
             carried.decided.push(Decided {
                 source: rules.id,
+                identity: rules.identity,
                 status: status.clone(),
             });
             carried.is_wanted |= status.is_wanted();

@@ -171,6 +171,39 @@ async fn a_policy_on_a_layer_and_on_a_handler_is_charged_once_whatever_is_betwee
     }
 }
 
+#[rate_limit(policy = Outer)]
+#[rate_limit(limit = 1_000, name = "beside_outer")]
+async fn beside_outer(_first: Option<RateLimitStatus>, status: RateLimitStatus) -> String {
+    format!("{:?}", status.remaining())
+}
+
+/// Of the two limits of the handler the layer has charged one.
+#[tokio::test]
+async fn a_policy_on_a_layer_and_beside_another_on_a_handler_is_charged_once() {
+    let limiter = in_memory();
+    let router = Router::new()
+        .route("/", route(beside_outer))
+        .layer(RateLimitLayer::<Everything>::new())
+        .layer(RateLimitLayer::<Outer>::new())
+        .layer(Extension(limiter.clone()));
+    let app = App::start(router).await;
+    let client: ClientId = "127.0.0.1".parse().expect("a client");
+    for n in 1..=3 {
+        let response = app.get("/").send().await.expect("an answer");
+        let text = response.text().await.expect("text");
+        assert_eq!(text, format!("Some({})", 1_000 - n));
+        for policy in [
+            Outer::limits()[0].policy(),
+            Everything::limits()[0].policy(),
+        ] {
+            let bucket = Bucket::new(policy, policy.default_tier(), client).expect("limited");
+            let left = limiter.peek(&bucket).await.expect("in memory").remaining;
+            let limit = policy.default_tier().quota().expect("limited").limit();
+            assert_eq!(left, limit - n, "{}", policy.name());
+        }
+    }
+}
+
 /// With limiters of their own, a layer and a handler have buckets of their own.
 #[tokio::test]
 async fn a_policy_under_two_limiters_is_charged_by_each() {
