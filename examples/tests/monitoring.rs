@@ -254,9 +254,11 @@ fn prometheus_takes_the_configuration_and_the_alerts() {
 fn alerts_fire_when_they_should_and_not_otherwise() {
     promtool(&["test", "rules"], path("alerts_test.yml"));
     let (alerts, tests) = (read("alerts.yml"), read("alerts_test.yml"));
-    let names = alerts
+    let names: Vec<&str> = alerts
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    assert!(!names.is_empty(), "there are alerts");
     for name in names {
         let tested = format!("alertname: {name}\n");
         assert!(tests.matches(&tested).count() >= 2, "{name} is not tested");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ratelimit::{Algorithm, ClientId, ManualClock, Quota, RedisStore, Store};
+use ratelimit::{Algorithm, ClientId, Decision, ManualClock, Quota, RedisStore, Store, StoreError};
 use ratelimit_tests::{ALGORITHMS, Random, RedisServer, bucket, policy};
 use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
 
@@ -260,6 +260,17 @@ async fn a_check_is_one_round_trip() {
     }
 }
 
+/// That nothing is promised beyond the limit of 2, and that an error is of this bucket alone.
+fn is_a_new_state_or_an_error(checked: Result<Decision, StoreError>) {
+    match checked {
+        Ok(decision) => assert!(decision.remaining <= 1, "{decision:?}"),
+        Err(error) => {
+            let said = error.to_string();
+            assert!(said.contains("cannot tell of one bucket"), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn state_of_another_kind_is_an_error_or_a_new_state_and_no_panic() {
     let (store, mut connection) = store("garbage:").await;
@@ -290,13 +301,10 @@ async fn state_of_another_kind_is_an_error_or_a_new_state_and_no_panic() {
         ] {
             let garbage = vec![byte; length];
             let _: () = connection.set(&key, garbage).await.expect("set");
-            let _ = store.check(&bucket, 1).await.map_err(|error| {
-                let said = error.to_string();
-                assert!(said.contains("cannot tell of one bucket"), "{said}");
-            });
+            is_a_new_state_or_an_error(store.check(&bucket, 1).await);
         }
         let _: () = connection.set(&key, "x".repeat(100)).await.expect("set");
-        let _ = store.check(&bucket, 1).await;
+        is_a_new_state_or_an_error(store.check(&bucket, 1).await);
         let _: () = connection.del(&key).await.expect("deleted");
         let _: () = connection.rpush(&key, "a list").await.expect("pushed");
         let error = store

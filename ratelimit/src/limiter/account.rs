@@ -227,3 +227,90 @@ impl Accounts {
             .unwrap_or(&self.first)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Algorithm, Quota};
+
+    const TIERS: &[Tier] = &[
+        Tier::new("free", Quota::per_minute(5)),
+        Tier::unlimited("internal"),
+    ];
+    static FIRST: Policy = Policy::new("first", Algorithm::FixedWindow, TIERS);
+    static SECOND: Policy = Policy::new("second", Algorithm::FixedWindow, TIERS);
+
+    fn account(policy: &'static Policy, client: &str) -> Account {
+        Account {
+            client: Some(ClientId::value(client)),
+            cost: 1,
+            ..Account::unlimited(policy, policy.default_tier(), None)
+        }
+    }
+
+    fn unlimited(policy: &'static Policy) -> Account {
+        Account::unlimited(policy, policy.tier("internal"), None)
+    }
+
+    fn decision(allowed: bool, wait: u64) -> Decision {
+        Decision {
+            allowed,
+            remaining: 0,
+            retry_after: (!allowed).then(|| Duration::from_secs(wait)),
+            reset_after: Duration::from_secs(60),
+            at_micros: 0,
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_charged_once_and_another_by_itself() {
+        let mut accounts = Accounts::of(account(&FIRST, "alice"));
+        for (account, charged) in [
+            (account(&FIRST, "alice"), 1),
+            (account(&FIRST, "bob"), 2),
+            (account(&SECOND, "alice"), 3),
+            (account(&FIRST, "bob"), 3),
+            (unlimited(&SECOND), 3),
+        ] {
+            accounts.add(account);
+            assert_eq!(accounts.charges(|_| true).len(), charged);
+        }
+    }
+
+    #[test]
+    fn decisions_are_noted_of_the_accounts_that_were_charged() {
+        let mut accounts = Accounts::of(unlimited(&FIRST));
+        accounts.add(account(&FIRST, "alice"));
+        accounts.add(account(&SECOND, "alice"));
+        let is_second = |account: &Account| account.policy.name() == "second";
+        let decisions = Decisions::from_slice(&[decision(false, 9)]);
+        let verdict = accounts.note(is_second, decisions, true);
+        assert_eq!(verdict, Verdict::Limited);
+        let noted = accounts.iter().map(|account| {
+            let allowed = account.decision.map(|decision| decision.allowed);
+            (allowed, account.local)
+        });
+        let noted: Vec<_> = noted.collect();
+        assert_eq!(noted, [(None, false), (None, false), (Some(false), true)]);
+
+        let decisions = Decisions::from_slice(&[decision(true, 0); 2]);
+        let verdict = accounts.note(|_| true, decisions, false);
+        assert_eq!(verdict, Verdict::Admitted);
+        let charged = accounts.iter().map(|account| account.decision.is_some());
+        assert_eq!(charged.collect::<Vec<_>>(), [false, true, true]);
+    }
+
+    #[test]
+    fn the_tightest_is_the_one_that_rejects_longest() {
+        let mut accounts = Accounts::of(account(&FIRST, "alice"));
+        accounts.add(account(&SECOND, "alice"));
+        for (decisions, expected) in [
+            ([decision(true, 0), decision(false, 1)], "second"),
+            ([decision(false, 2), decision(false, 1)], "first"),
+            ([decision(false, 2), decision(false, 3)], "second"),
+        ] {
+            let _ = accounts.note(|_| true, Decisions::from_slice(&decisions), false);
+            assert_eq!(accounts.tightest().policy.name(), expected);
+        }
+    }
+}

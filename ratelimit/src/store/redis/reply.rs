@@ -187,6 +187,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_limit_that_is_not_enforced_keeps_nothing_from_being_taken() {
+        let used_up = [[NOW + 60_000_000, 0, 0], [5, NOW, NOW], [NOW, 5, 0]];
+        let unused = [[NOW, 0, 0], [0, 0, 0], [0, 0, 0]];
+        for shadow in 0..3 {
+            let mut charges = charges(1);
+            charges[shadow].enforced = false;
+            let mut states = unused;
+            states[shadow] = used_up[shadow];
+            let decided = decisions(&charges, &answers(&charges, NOW, states));
+            for (n, decision) in decided.expect("decisions").iter().enumerate() {
+                let expected = if n == shadow { (false, 0) } else { (true, 4) };
+                assert_eq!((decision.allowed, decision.remaining), expected, "{n}");
+            }
+            // One that is enforced does.
+            charges[shadow].enforced = true;
+            let decided = decisions(&charges, &answers(&charges, NOW, states));
+            for (n, decision) in decided.expect("decisions").iter().enumerate() {
+                let expected = if n == shadow { (false, 0) } else { (true, 5) };
+                assert_eq!((decision.allowed, decision.remaining), expected, "{n}");
+            }
+        }
+    }
+
     fn reply(doubles: &[f64]) -> Value {
         let bytes = doubles.iter().flat_map(|double| double.to_le_bytes());
         Value::BulkString(bytes.collect())
