@@ -266,6 +266,36 @@ async fn a_check_of_several_limits_that_is_dropped_at_any_point_loses_nothing() 
     }
 }
 
+#[test]
+fn a_runtime_that_ends_while_it_acquires_a_slice_keeps_no_other_waiting() {
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(1).enable_all().build()
+    };
+    let lasting = runtime().expect("a runtime");
+    let server = RedisServer::start();
+    let scene = lasting.block_on(Scene::new(&server));
+    for algorithm in ALGORITHMS {
+        let bucket = bucket(policy("ended", algorithm, QUOTA), 1);
+        let admitted = lasting.block_on(scene.spend_a_slice(bucket));
+        let ending = runtime().expect("a runtime");
+        let decision = ending.block_on(polled(1, scene.store.check(&bucket, 1)));
+        assert!(decision.is_none(), "it waits for Redis");
+        drop(ending);
+        lasting.block_on(async {
+            let before = server.calls("evalsha").await;
+            let more = hammer(&scene.store, bucket, 8, 10).await;
+            assert_eq!(more, 80, "{algorithm:?}");
+            let calls = server.calls("evalsha").await - before;
+            assert!(calls < 40, "{algorithm:?}: {calls} calls");
+            // What was on its way to the runtime is gone with it: at most a slice.
+            scene.limiter.give_back_leases().await;
+            let lost = held(&bucket) - admitted - more - left(&scene.observer, bucket).await;
+            assert!(lost <= QUOTA.limit() / 16, "{algorithm:?}: {lost}");
+        });
+    }
+}
+
 #[tokio::test]
 async fn to_give_back_what_is_leased_is_not_undone_where_it_is_dropped() {
     let server = RedisServer::start();
