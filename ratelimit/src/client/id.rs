@@ -314,4 +314,15 @@ mod tests {
         assert_eq!(size_of::<ClientId>(), 17);
         assert_eq!(ClientId::header(&[b'a'; 8192]).to_string().len(), 39);
     }
+
+    #[test]
+    fn clients_that_differ_have_hashes_that_differ() {
+        use std::hash::{BuildHasher, RandomState};
+
+        let hasher = RandomState::new();
+        let clients = (0..100_u32).map(|n| ClientId::value(&n.to_string()));
+        let distinct: std::collections::HashSet<u64> =
+            clients.map(|client| hasher.hash_one(client)).collect();
+        assert_eq!(distinct.len(), 100);
+    }
 }

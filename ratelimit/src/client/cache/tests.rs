@@ -335,3 +335,33 @@ fn a_look_up_that_was_begun_in_another_runtime_ends_in_time() {
         drop((stuck, first));
     }
 }
+
+#[tokio::test]
+async fn a_key_that_is_forgotten_is_asked_about_again() {
+    let setup = setup(Ok(Some("pro")));
+    setup.will_answer(Ok(Some("pro")));
+    for _ in 0..2 {
+        assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+    }
+    assert_eq!(setup.asked(), 1);
+    setup.cache.forget(b"a-key");
+    setup.will_answer(Ok(Some("free")));
+    assert_eq!(setup.tier().await.as_deref(), Some("free"));
+    assert_eq!(setup.asked(), 2);
+}
+
+#[cfg(feature = "metrics")]
+#[tokio::test]
+async fn look_ups_are_counted_by_their_result() {
+    let setup = setup(Ok(Some("pro")));
+    setup.will_answer(Err("gone"));
+    assert_eq!(setup.tier().await, None);
+    setup.clock.advance(std::time::Duration::from_secs(60));
+    setup.will_answer(Ok(Some("pro")));
+    for _ in 0..3 {
+        assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+    }
+    let look_ups = setup.cache.look_ups();
+    assert_eq!(look_ups.take(), [("hit", 2), ("miss", 1), ("error", 1)]);
+    assert_eq!(look_ups.take(), [("hit", 0), ("miss", 0), ("error", 0)]);
+}
