@@ -148,6 +148,10 @@ fn a_peek_says_what_a_check_would_and_what_is_left_without_it() {
             let mut allowed = 0;
             for _ in 0..1_000 {
                 now += step(&mut random, &quota);
+                if random.below(20) == 0 {
+                    // The clock is set back.
+                    now -= random.below(2 * quota.per_micros());
+                }
                 let cost = cost(&mut random, algorithm.capacity(&quota));
                 let peeked = state.peek(&quota, cost, now);
                 let left = state.clone().check(&quota, 0, now);
@@ -302,6 +306,7 @@ fn a_refund_at_once_undoes_the_request() {
             assert_eq!((taken.allowed, taken.remaining), (true, 3));
             let after = state.refund(&quota, 2, taken.at_micros, START + n);
             assert_eq!((after.remaining, after.reset_after), (5, Duration::ZERO));
+            assert!(state.expires_at_micros() <= START + n, "{algorithm:?}");
         }
     }
 }
@@ -371,6 +376,29 @@ fn a_charge_takes_what_there_is() {
     }
 }
 
+/// What a window has no more left of is not taken from it, now or later.
+#[test]
+fn a_charge_to_a_window_is_a_check_of_what_there_is() {
+    for algorithm in [Algorithm::SlidingWindow, Algorithm::FixedWindow] {
+        for (seed, quota) in (1..).zip(quotas(algorithm)) {
+            let mut random = Random(seed);
+            let [mut charged, mut checked] = [(); 2].map(|()| State::new(algorithm));
+            let mut now = START;
+            for _ in 0..1_000 {
+                now += step(&mut random, &quota);
+                let cost = cost(&mut random, 2 * quota.limit());
+                let left = checked.peek(&quota, 0, now).remaining;
+                let expected = Decision {
+                    allowed: cost <= left,
+                    ..checked.check(&quota, cost.min(left), now)
+                };
+                assert_eq!(charged.charge(&quota, cost, now), expected, "{quota:?}");
+                assert_eq!(format!("{charged:?}"), format!("{checked:?}"));
+            }
+        }
+    }
+}
+
 #[test]
 fn a_clock_that_steps_back_locks_nobody_out_and_gives_nothing_back() {
     let hour = 3_600_000_000;
@@ -388,6 +416,7 @@ fn a_clock_that_steps_back_locks_nobody_out_and_gives_nothing_back() {
             wait <= quota.per(),
             "{algorithm:?}: locked out for {wait:?}"
         );
+        assert!(state.expires_at_micros() <= stepped + quota.per_micros());
         let wait = u64::try_from(wait.as_micros()).expect("a minute");
         assert!(state.check(&quota, 1, stepped + wait).allowed);
     }

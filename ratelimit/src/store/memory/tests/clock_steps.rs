@@ -235,6 +235,10 @@ fn a_bucket_that_begins_after_a_step_begins_with_what_was_used() {
             let full_at = clock.now_micros() + 60 * SECOND;
             let state = State::remembered(policy.algorithm(), &new.quota(), 0, full_at);
             store.begin(&new, state);
+            // What is swept when others come has expired in the bucket's time.
+            for other in 3..9 {
+                assert!(store.decide_one(&self::bucket(policy, other), 1).allowed);
+            }
             let rejected = store.decide_one(&new, 60);
             assert!(!rejected.allowed, "{policy:?}, {back}: it begins full");
             let wait = rejected.retry_after.expect("it fits");
