@@ -188,7 +188,28 @@ impl fmt::Debug for ManualClock {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_manual_clock_sleeps_until_it_is_moved_so_far() {
+        let is_over = |sleep: &mut Pin<Box<dyn Future<Output = ()> + Send + '_>>| {
+            let mut context = Context::from_waker(Waker::noop());
+            sleep.as_mut().poll(&mut context).is_ready()
+        };
+        let clock = ManualClock::new();
+        let mut sleep = clock.sleep(Duration::from_micros(10));
+        assert!(!is_over(&mut sleep));
+        clock.advance(Duration::from_micros(9));
+        assert!(!is_over(&mut sleep));
+        // It is woken up, too.
+        tokio::join!(sleep, async { clock.advance(Duration::from_micros(1)) });
+        let sleep = clock.sleep(Duration::from_micros(10));
+        let end = clock.now_micros() + 10;
+        tokio::join!(sleep, async { clock.set(Duration::from_micros(end)) });
+        assert!(is_over(&mut clock.sleep(Duration::ZERO)));
+    }
 
     #[test]
     fn the_monotonic_clock_runs_as_fast_as_its_counter_is_said_to() {

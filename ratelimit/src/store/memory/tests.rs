@@ -85,6 +85,40 @@ fn who_has_used_most_is_kept_longest() {
 }
 
 #[test]
+fn a_look_leaves_nothing_behind() {
+    let store = MemoryStore::new().with_clock(ManualClock::new());
+    for policy in &POLICIES {
+        let bucket = bucket(policy, 1);
+        assert!(store.decide_one(&bucket, 0).allowed);
+        assert!(store.take(&bucket, 0).allowed);
+        assert!(!store.decide_one(&bucket, 6).allowed);
+        assert!(store.is_empty());
+    }
+}
+
+#[test]
+fn a_bucket_that_begins_has_no_more_than_there_was_and_keeps_what_it_had_less() {
+    for policy in &POLICIES {
+        for (used_here, left_elsewhere, left) in [(1, 2, 2), (4, 2, 1), (0, 3, 3)] {
+            let clock = ManualClock::new();
+            let store = MemoryStore::new().with_clock(clock.clone());
+            let bucket = bucket(policy, 1);
+            assert!(store.decide_one(&bucket, used_here).allowed);
+            let full_at = clock.now_micros() + 12_000_000 * u64::from(5 - left_elsewhere);
+            let full_at = match policy.algorithm() {
+                Algorithm::TokenBucket => full_at,
+                _ => clock.now_micros() + 60_000_000,
+            };
+            let quota = bucket.quota();
+            let state = State::remembered(policy.algorithm(), &quota, left_elsewhere, full_at);
+            store.begin(&bucket, state);
+            let remaining = store.decide_one(&bucket, 0).remaining;
+            assert_eq!(remaining, left, "{policy:?}");
+        }
+    }
+}
+
+#[test]
 fn tasks_admit_exactly_the_limit_together() {
     static LIMIT: u32 = 1_000;
     static TIERS: &[Tier] = &[Tier::new("free", Quota::per_hour(LIMIT))];

@@ -122,6 +122,25 @@ fn buckets_are_counted_however_they_come_and_go() {
 }
 
 #[test]
+fn a_shard_without_buckets_holds_one_too_many() {
+    let store = store(32);
+    let of_shard = |shard: usize| {
+        let all = clients(1_000, SEEDS[0]);
+        all.filter(|bucket| store.place(bucket).shard == shard)
+            .collect::<Vec<_>>()
+    };
+    let [first, second] = [0, 1].map(of_shard);
+    for bucket in &first[..32] {
+        assert!(store.decide_one(bucket, 1).allowed);
+    }
+    for bucket in &second[..5] {
+        assert!(store.decide_one(bucket, 1).allowed);
+        assert!(!store.decide_one(bucket, 1).allowed, "it is held");
+        assert_eq!((store.capacity.held(), store.len()), (33, 33));
+    }
+}
+
+#[test]
 fn a_capacity_of_0_is_1() {
     let store = store(0);
     let [first, second] = [1, 2].map(|client| bucket(&ONCE_EACH[2], client));
