@@ -69,6 +69,7 @@ impl Document {
         let changes = changes.map(|change| {
             json!({
                 "at": seconds(change.at), "up": change.is_up, "reason": change.reason,
+                "server": change.server,
             })
         });
         json!({

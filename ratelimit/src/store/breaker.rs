@@ -23,10 +23,10 @@ use tokio::{
 
 use super::{
     StoreError,
-    health::{Health, StoreHealth},
+    health::{HealthRecord, StoreHealth},
 };
 use crate::sync::{
-    Mutex, MutexGuard,
+    Mutex,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
@@ -53,7 +53,11 @@ pub(crate) struct Breaker(Arc<Inner>);
 struct Inner {
     failures: AtomicU32,
     is_open: AtomicBool,
-    health: Mutex<Health>,
+    /// Whether the beginning of an outage was recorded, and its end was not yet.
+    is_recorded: AtomicBool,
+    record: HealthRecord,
+    /// The server that this breaker is of, if the store has several.
+    server: Mutex<Option<String>>,
     probe: Box<dyn Fn() -> Probe + Send + Sync>,
 }
 
@@ -63,10 +67,24 @@ impl Breaker {
     where
         F: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
+        Self::of_shard(HealthRecord::new(), None, probe)
+    }
+
+    /// Creates a closed breaker of one of several shards, whose outages go into the record of all.
+    pub(crate) fn of_shard<F>(
+        record: HealthRecord,
+        server: Option<String>,
+        probe: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
         Self(Arc::new(Inner {
             failures: AtomicU32::new(0),
             is_open: AtomicBool::new(false),
-            health: Mutex::new(Health::new()),
+            is_recorded: AtomicBool::new(false),
+            record,
+            server: Mutex::new(server),
             probe: Box::new(move || Box::pin(probe())),
         }))
     }
@@ -88,13 +106,14 @@ impl Breaker {
         answer
     }
 
+    /// Returns whether the store is asked: all of its shards, if it has several.
     pub(crate) fn is_closed(&self) -> bool {
-        !self.0.is_open.load(Ordering::Relaxed)
+        self.0.record.is_up()
     }
 
-    /// How the store has done.
+    /// Returns the health of the store: of all its shards, if it has several.
     pub(crate) fn health(&self) -> StoreHealth {
-        self.0.health().seen(self.is_closed())
+        self.0.record.health()
     }
 
     fn answered(&self) {
@@ -112,7 +131,7 @@ impl Breaker {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if self.0.is_open.swap(true, Ordering::Relaxed) {
+        if !self.0.open() {
             return;
         }
         // First: a panic of the application's subscriber must not leave the breaker open for ever.
@@ -128,7 +147,9 @@ impl Breaker {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        self.0.is_open.store(true, Ordering::Relaxed);
+        if !self.0.open() {
+            return;
+        }
         runtime.spawn(self.outage(false).probe_until_over(Duration::ZERO));
     }
 
@@ -141,11 +162,32 @@ impl Breaker {
 }
 
 impl Inner {
+    /// Opens it, and returns whether it was closed.
+    fn open(&self) -> bool {
+        let opens = !self.is_open.swap(true, Ordering::Relaxed);
+        if opens {
+            self.record.add_unavailable();
+        }
+        opens
+    }
+
+    /// Closes it. An outage that was recorded has ended.
+    fn close(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        if self.is_recorded.swap(false, Ordering::Relaxed) {
+            self.record.came_up(self.server());
+        }
+        if self.is_open.swap(false, Ordering::Relaxed) {
+            self.record.remove_unavailable();
+        }
+    }
+
     fn begins(&self, error: &StoreError) {
         tracing::error!(
             "{error}; until a probe gets an answer nobody asks it, and limits are kept as on_store_error says"
         );
-        self.health().went_down(error);
+        self.is_recorded.store(true, Ordering::Relaxed);
+        self.record.went_down(error, self.server());
         // It is a request that gets here, and a recorder that panics must not end it.
         #[cfg(feature = "metrics")]
         let _ = std::panic::catch_unwind(|| {
@@ -154,12 +196,26 @@ impl Inner {
     }
 
     fn ends(&self) {
-        tracing::info!("the store of the rate limits answers again");
-        self.health().came_up();
+        if let Some(server) = self.server() {
+            tracing::info!(
+                server,
+                "a shard of the store of the rate limits answers again"
+            );
+        } else {
+            tracing::info!("the store of the rate limits answers again");
+        }
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    fn server(&self) -> Option<String> {
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        server.clone()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A shard that is no more has no outage: others have its slots.
+        self.close();
     }
 }
 
@@ -217,8 +273,7 @@ impl Outage {
 impl Drop for Outage {
     fn drop(&mut self) {
         if let Some(breaker) = self.breaker.upgrade() {
-            breaker.failures.store(0, Ordering::Relaxed);
-            breaker.is_open.store(false, Ordering::Relaxed);
+            breaker.close();
         }
     }
 }

@@ -1,14 +1,24 @@
 //! When a store could be asked and when it could not.
 
-use std::{collections::VecDeque, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, PoisonError},
+    time::SystemTime,
+};
 
 use super::StoreError;
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
 
 /// So many changes are remembered.
 const KEPT: usize = 50;
 
 /// Whether a limiter's store can be asked, and since when; see
 /// [`RateLimiter::store_health`](crate::RateLimiter::store_health).
+///
+/// A Redis Cluster has an outage when one of its shards has one. The others are used all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreHealth {
@@ -46,6 +56,8 @@ pub struct StoreChange {
     pub is_up: bool,
     /// Why it went down.
     pub reason: Option<String>,
+    /// Host and port of the master of the shard that it was, in a Redis Cluster.
+    pub server: Option<String>,
 }
 
 impl StoreChange {
@@ -55,48 +67,131 @@ impl StoreChange {
             at,
             is_up: reason.is_none(),
             reason,
+            server: None,
         }
     }
 }
 
-pub(super) struct Health {
-    began: SystemTime,
+/// The record of one store's outages. Clones share it: each shard of a store has one.
+#[derive(Clone)]
+pub(crate) struct HealthRecord(Arc<Inner>);
+
+struct Inner {
+    /// How many shards are not asked.
+    unavailable: AtomicUsize,
+    log: Mutex<Log>,
+}
+
+struct Log {
+    /// When the store as a whole went down or came up last.
+    since: SystemTime,
+    down: usize,
     outages: u64,
     changes: VecDeque<StoreChange>,
 }
 
-impl Health {
-    pub(super) fn new() -> Self {
-        Self {
-            began: SystemTime::now(),
-            outages: 0,
-            changes: VecDeque::new(),
+impl HealthRecord {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner {
+            unavailable: AtomicUsize::new(0),
+            log: Mutex::new(Log {
+                since: SystemTime::now(),
+                down: 0,
+                outages: 0,
+                changes: VecDeque::new(),
+            }),
+        }))
+    }
+
+    /// Counts a shard that is not asked from now on.
+    pub(super) fn add_unavailable(&self) {
+        self.0.unavailable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a shard that is asked again.
+    pub(super) fn remove_unavailable(&self) {
+        self.0.unavailable.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns whether all shards are asked.
+    pub(super) fn is_up(&self) -> bool {
+        self.0.unavailable.load(Ordering::Relaxed) == 0
+    }
+
+    /// Records the beginning of an outage.
+    pub(super) fn went_down(&self, error: &StoreError, server: Option<String>) {
+        let mut log = self.log();
+        log.outages += 1;
+        log.down += 1;
+        let is_first = log.down == 1;
+        log.record(Some(error.to_string()), server, is_first);
+    }
+
+    /// Records the end of an outage.
+    pub(super) fn came_up(&self, server: Option<String>) {
+        let mut log = self.log();
+        log.down = log.down.saturating_sub(1);
+        let is_last = log.down == 0;
+        log.record(None, server, is_last);
+    }
+
+    /// Returns the health of the store.
+    pub(super) fn health(&self) -> StoreHealth {
+        let log = self.log();
+        StoreHealth {
+            is_up: self.is_up(),
+            since: log.since,
+            outages: log.outages,
+            changes: log.changes.iter().cloned().collect(),
         }
     }
 
-    pub(super) fn went_down(&mut self, error: &StoreError) {
-        self.outages += 1;
-        self.change(Some(error.to_string()));
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.0.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    pub(super) fn came_up(&mut self) {
-        self.change(None);
-    }
-
-    fn change(&mut self, reason: Option<String>) {
+impl Log {
+    fn record(&mut self, reason: Option<String>, server: Option<String>, is_of_all: bool) {
+        let at = SystemTime::now();
+        if is_of_all {
+            self.since = at;
+        }
         if self.changes.len() == KEPT {
             self.changes.pop_front();
         }
-        self.changes
-            .push_back(StoreChange::new(SystemTime::now(), reason));
+        self.changes.push_back(StoreChange {
+            server,
+            ..StoreChange::new(at, reason)
+        });
     }
+}
 
-    pub(super) fn seen(&self, is_up: bool) -> StoreHealth {
-        StoreHealth {
-            is_up,
-            since: self.changes.back().map_or(self.began, |last| last.at),
-            outages: self.outages,
-            changes: self.changes.iter().cloned().collect(),
-        }
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_up_when_all_its_shards_are() {
+        let record = HealthRecord::new();
+        let shard = |n: u8| Some(format!("redis-{n}:6379"));
+        assert!(record.health().is_up);
+        record.add_unavailable();
+        record.went_down(&StoreError::new("gone"), shard(1));
+        let began = record.health().since;
+        record.add_unavailable();
+        record.went_down(&StoreError::new("gone"), shard(2));
+        record.remove_unavailable();
+        record.came_up(shard(1));
+        let health = record.health();
+        assert!(!health.is_up);
+        assert_eq!((health.since, health.outages), (began, 2));
+        record.remove_unavailable();
+        record.came_up(shard(2));
+        let health = record.health();
+        assert!(health.is_up);
+        let last = health.changes.last().expect("a change");
+        assert_eq!((health.since, &last.server), (last.at, &shard(2)));
+        assert_eq!(health.changes.len(), 4);
     }
 }

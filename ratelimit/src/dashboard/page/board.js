@@ -155,12 +155,13 @@ function renderHistory() {
   $('store-history').replaceChildren(...events.reverse());
 }
 
-function storeEvent({ at, up, reason }, before) {
+function storeEvent({ at, up, reason, server }, before) {
   const time = make('time', { class: 'soft' });
   setTime(time, at);
   const outage = up && before && !before.up ? ` after ${duration(at - before.at)}` : '';
   const state = make('b', { class: up ? 'good' : 'bad' }, up ? `Up${outage}` : 'Down');
-  return make('li', {}, time, make('span', {}, state, reason ? `. ${sentence(reason)}` : ''));
+  const what = reason ? `. ${sentence(reason)}` : server ? `: ${server}` : '';
+  return make('li', {}, time, make('span', {}, state, what));
 }
 
 // ---- Tiles --------------------------------------------------------------------------------------
