@@ -21,7 +21,7 @@ pub use self::{
     policies::{ALGORITHMS, bucket, one_bucket, policy},
     proxy::{Proxy, Trouble},
     random::Random,
-    redis_cluster::RedisCluster,
+    redis_cluster::{Killed, RedisCluster},
     redis_server::RedisServer,
     sentinel::Sentinel,
     twemproxy::Twemproxy,

@@ -11,10 +11,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{
-        mpsc,
-        watch::{self, Receiver, Sender},
-    },
+    sync::{mpsc, watch::Sender},
     task::JoinHandle,
     time::{Duration, Instant, sleep, sleep_until},
 };
@@ -36,6 +33,9 @@ pub enum Trouble {
     BlackHoleOfOne,
     /// Connections are closed, and new ones as soon as they are accepted.
     Refuse,
+    /// The next command reaches the server, and its connection is closed in place of the answer. With
+    /// that the trouble is over.
+    LoseAnswer,
     /// Half of an answer arrives, and the connection is closed.
     Cut,
     /// Answers are replaced with what is none.
@@ -61,12 +61,12 @@ impl Proxy {
             .await
             .expect("the loopback interface has free ports");
         let port = listener.local_addr().expect("it is bound").port();
-        let (trouble, is_in) = watch::channel(Trouble::None);
+        let trouble = Sender::new(Trouble::None);
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server_port));
         Self {
             port,
+            task: tokio::spawn(accept(listener, server, trouble.clone())),
             trouble,
-            task: tokio::spawn(accept(listener, server, is_in)),
         }
     }
 
@@ -78,6 +78,11 @@ impl Proxy {
     /// The URL of a Redis behind it.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// What trouble it makes now.
+    pub fn trouble(&self) -> Trouble {
+        *self.trouble.borrow()
     }
 
     /// Has it make trouble.
@@ -92,7 +97,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, trouble: Receiver<Trouble>) {
+async fn accept(listener: TcpListener, server: SocketAddr, trouble: Sender<Trouble>) {
     // Connections end with the task, too.
     let mut connections = tokio::task::JoinSet::new();
     let mut is_first = true;
@@ -109,18 +114,13 @@ async fn accept(listener: TcpListener, server: SocketAddr, trouble: Receiver<Tro
 }
 
 /// Carries bytes both ways until one side has had enough, or the trouble has.
-async fn carry(
-    client: TcpStream,
-    server: SocketAddr,
-    mut trouble: Receiver<Trouble>,
-    is_first: bool,
-) {
+async fn carry(client: TcpStream, server: SocketAddr, trouble: Sender<Trouble>, is_first: bool) {
     let Ok(server) = TcpStream::connect(server).await else {
         return;
     };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let answers = trouble.clone();
+    let mut seen = trouble.subscribe();
     let hits = |trouble: &Trouble| match trouble {
         Trouble::BlackHole | Trouble::Refuse => true,
         Trouble::BlackHoleOfOne => is_first,
@@ -128,10 +128,9 @@ async fn carry(
     };
     let trouble = tokio::select! {
         biased;
-        // An error here says that the proxy is gone, and so is this.
-        trouble = trouble.wait_for(hits) => trouble.map(|trouble| *trouble),
+        trouble = seen.wait_for(hits) => trouble.map(|trouble| *trouble),
         _ = tokio::io::copy(&mut from_client, &mut to_server) => return,
-        _ = bring_back(&mut from_server, &mut to_client, answers) => return,
+        _ = bring_back(&mut from_server, &mut to_client, &trouble) => return,
     };
     if matches!(trouble, Ok(Trouble::BlackHole | Trouble::BlackHoleOfOne)) {
         // Until the client gives up; the other halves are kept open for so long.
@@ -142,13 +141,16 @@ async fn carry(
 async fn bring_back(
     from_server: &mut OwnedReadHalf,
     to_client: &mut OwnedWriteHalf,
-    trouble: Receiver<Trouble>,
+    trouble: &Sender<Trouble>,
 ) -> io::Result<()> {
-    let distance = trouble.clone();
+    let distance = trouble.subscribe();
     let (on_its_way, mut arrived) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
     let arrive = async move {
         while let Some((at, answer)) = arrived.recv().await {
             sleep_until(at).await;
+            if !answer.is_empty() && ends(trouble, Trouble::LoseAnswer) {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             let now = *trouble.borrow();
             deliver(&answer, to_client, now).await?;
         }
@@ -194,8 +196,20 @@ async fn deliver(
         // The rest befalls whole connections.
         Trouble::None
         | Trouble::Distance(_)
+        | Trouble::LoseAnswer
         | Trouble::BlackHole
         | Trouble::BlackHoleOfOne
         | Trouble::Refuse => to_client.write_all(answer).await,
     }
+}
+
+/// Whether this trouble was there, which is over now.
+fn ends(trouble: &Sender<Trouble>, this: Trouble) -> bool {
+    trouble.send_if_modified(|now| {
+        let was_there = *now == this;
+        if was_there {
+            *now = Trouble::None;
+        }
+        was_there
+    })
 }

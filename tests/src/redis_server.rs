@@ -81,6 +81,13 @@ impl RedisServer {
         self.server.signal("CONT");
     }
 
+    /// Kills it. What it has on disk stays there until this value is dropped.
+    pub fn kill(&mut self) {
+        self.server.signal("KILL");
+        // The program alone writes there, so that this ends with it.
+        while self.server.line().is_some() {}
+    }
+
     fn try_start(port: u16, files: &[(&str, &str)], more: &[&str]) -> Option<Self> {
         let port_option = port.to_string();
         let usual = ["--port", &port_option, "--bind", "127.0.0.1"];

@@ -89,6 +89,13 @@ impl Breaker {
         }))
     }
 
+    /// Sets which server the shard has from now on.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn set_server(&self, server: String) {
+        let mut current = self.0.server.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(server);
+    }
+
     /// The answer to a question, which is not asked during an outage. (It is begun here, since a
     /// future that is handed on is copied, with all the room that it will ever need.)
     pub(crate) async fn ask<T, F>(&self, question: impl FnOnce() -> F) -> Result<T, StoreError>
@@ -104,6 +111,12 @@ impl Breaker {
             _ => self.answered(),
         }
         answer
+    }
+
+    /// Returns whether this shard is not asked.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_open.load(Ordering::Relaxed)
     }
 
     /// Returns whether the store is asked: all of its shards, if it has several.

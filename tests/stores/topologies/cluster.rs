@@ -20,7 +20,7 @@ use super::{acl, everything};
 
 /// As a user that may do no more than the README says.
 async fn connected_as_web(cluster: &RedisCluster) -> RedisStore {
-    let more = "+cluster|slots +ping +asking";
+    let more = "+cluster|slots +asking";
     assert!(acl::README.contains(more));
     let rules: Vec<&str> = acl::rules().into_iter().chain(more.split(' ')).collect();
     for server in cluster.servers() {

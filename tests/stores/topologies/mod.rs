@@ -2,6 +2,7 @@
 
 mod acl;
 mod cluster;
+mod cluster_outage;
 mod credentials;
 mod distance;
 mod everything;

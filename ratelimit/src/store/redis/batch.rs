@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use super::{
     RedisStore,
     connection::{Placement, PooledConnection, Waiting, is_cross_slot, no_answer_in_time},
+    deployment::Route,
     run::Run,
     shard::Shard,
 };
@@ -45,31 +46,32 @@ impl Run<'_> {
     /// Returns what the script answers to one check, which may be sent in a batch.
     pub(super) async fn in_batch(
         self,
-        shard: &Shard,
+        route: &Route,
         bucket: &Bucket,
         cost: u32,
     ) -> Result<Value, RedisError> {
+        let shard = &route.shard;
         let connection = shard.pool.connection();
         if !shard.pool.placement().allows_batches() {
-            return self.alone(shard, &connection, bucket, cost).await;
+            return self.alone(route, &connection, bucket, cost).await;
         }
         let round_trip = shard.pool.round_trip();
         let queued = connection
             .queue
-            .join(bucket, cost, self.deadline, round_trip);
+            .join(bucket, cost, self.limit.deadline, round_trip);
         let Some(answer) = queued else {
             let call = InFlight {
                 store: self.store,
                 shard: shard.clone(),
                 connection,
             };
-            return self.alone(shard, &call.connection, bucket, cost).await;
+            return self.alone(route, &call.connection, bucket, cost).await;
         };
-        match self.deadline.run(answer).await {
+        match self.limit.deadline.run(answer).await {
             // It was not decided: the server turned out to be one of several.
             Ok(Ok(Err(error))) if is_cross_slot(&error) => {
                 shard.pool.restrict_placement(Placement::ByClient);
-                self.alone(shard, &connection, bucket, cost).await
+                self.alone(route, &connection, bucket, cost).await
             }
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(no_answer_in_time()),
@@ -83,7 +85,9 @@ async fn send_batch(call: InFlight<RedisStore>, batch: Vec<Waiting>) {
         return;
     };
     let run = call.store.run(deadline);
-    let answer = run.check_each(&call.shard, &call.connection, &batch).await;
+    let answer = run
+        .check_each(&Route::to(&call.shard), &call.connection, &batch)
+        .await;
     drop(call);
     let answers: Vec<_> = match answer {
         Ok(answers) => answers.into_iter().map(Value::extract_error).collect(),

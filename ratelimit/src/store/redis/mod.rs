@@ -9,7 +9,10 @@ mod batch;
 mod bypass;
 mod call;
 mod capabilities;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connection;
+mod deployment;
 mod fleet;
 mod lease;
 mod persistence;
@@ -22,14 +25,15 @@ mod tiers;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::{Pipeline, Value};
+use redis::{Pipeline, RedisError, Value};
 
 use self::{
-    connection::{Address, PlacementProbe, Pool, PoolSettings},
+    connection::Address,
+    deployment::{Deployment, ServerSettings},
     lease::Leases,
     run::Run,
     scripts::Scripts,
-    shard::Shard,
+    shard::{Shard, TimeLimit},
 };
 pub use self::{
     connection::{ConnectError, RedisCredentials},
@@ -38,7 +42,7 @@ pub use self::{
 use super::{
     Bucket, Charge, Decisions, FleetStore, Store, StoreError, StoreHealth, SyncCheck, TierStore,
 };
-use crate::{algorithm::Decision, budget::Budget, client::ClientId, clock::Clock};
+use crate::{algorithm::Decision, budget::Budget, clock::Clock};
 
 /// Another process may have refunded the client, or an operator may have reset it: after this time
 /// Redis is asked again.
@@ -61,7 +65,7 @@ const REJECTION_TTL: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    shard: Shard,
+    deployment: Deployment,
     scripts: Arc<Scripts>,
     prefix: Arc<str>,
     leases: Arc<Leases>,
@@ -113,7 +117,7 @@ impl RedisStore {
     /// The tiers of API keys, read through the same connections. It is what a limiter with this
     /// store asks if it is given no other resolver.
     pub fn tiers(&self) -> RedisTiers {
-        RedisTiers::new(self.shard.clone())
+        RedisTiers::new(self.deployment.clone())
     }
 }
 
@@ -184,12 +188,13 @@ impl RedisStoreBuilder {
     /// do less than it needs. No password is in the error.
     pub async fn connect(self) -> Result<RedisStore, ConnectError> {
         let store = self.store()?;
-        let pool = &store.shard.pool;
-        pool.renew().await.map_err(|reason| ConnectError::Connect {
-            server: pool.server().to_owned(),
+        let deployment = &store.deployment;
+        let connected = deployment.connect().await;
+        connected.map_err(|reason| ConnectError::Connect {
+            server: deployment.server().to_owned(),
             reason,
         })?;
-        persistence::warn_if_there_is_none(pool).await;
+        deployment.warn_if_not_persistent().await;
         Ok(store)
     }
 
@@ -201,7 +206,7 @@ impl RedisStoreBuilder {
     /// Returns an error if the URL cannot be read, or a setting cannot work.
     pub fn connect_lazily(self) -> Result<RedisStore, ConnectError> {
         let store = self.store()?;
-        store.shard.breaker.open_until_answered();
+        store.deployment.connect_lazily();
         Ok(store)
     }
 }
@@ -221,19 +226,24 @@ impl RedisStoreBuilder {
 
     fn store(self) -> Result<RedisStore, ConnectError> {
         self.check()?;
-        let scripts = Scripts::new();
-        let now = self.clock.as_ref().map(Clock::now_micros);
-        let settings = PoolSettings {
+        let scripts = Arc::new(Scripts::new());
+        let probe = {
+            let (scripts, prefix) = (scripts.clone(), self.prefix.clone());
+            let clock = self.clock.clone();
+            move |tag: &str| {
+                let now = clock.as_ref().map(Clock::now_micros);
+                probe::new(&scripts, &prefix, tag, now)
+            }
+        };
+        let settings = ServerSettings {
             connections: self.connections,
             timeout: self.timeout,
             connect_timeout: self.connect_timeout,
-            write: probe::write(&self.prefix),
-            scripts: probe::scripts(&scripts, &self.prefix, now),
-            placement: PlacementProbe::new(&self.prefix),
+            probe: Arc::new(probe),
         };
         Ok(RedisStore {
-            shard: Shard::new(Pool::new(&self.address, settings)?),
-            scripts: Arc::new(scripts),
+            deployment: Deployment::new(&self.address, settings, &self.prefix)?,
+            scripts,
             prefix: self.prefix.into(),
             leases: Arc::new(Leases::new(self.leases, self.clock.clone())),
             clock: self.clock,
@@ -259,20 +269,15 @@ impl RedisStoreBuilder {
 impl RedisStore {
     /// Starts the budget of one operation.
     fn budget(&self) -> Budget {
-        self.shard.pool.budget()
+        self.deployment.budget()
     }
 
-    fn run(&self, deadline: Budget) -> Run<'_> {
+    fn run(&self, limit: impl Into<TimeLimit>) -> Run<'_> {
         Run {
             store: self,
-            deadline,
+            limit: limit.into(),
             now: self.clock.as_ref().map(Clock::now_micros),
         }
-    }
-
-    /// Returns the shard that has a client's buckets.
-    fn shard_of(&self, _client: ClientId) -> &Shard {
-        &self.shard
     }
 
     /// A key that is no bucket's. All of these are together in a cluster.
@@ -283,22 +288,14 @@ impl RedisStore {
     /// Sends what is no check. During an outage it is not sent, and where there are no checks it is
     /// by this that an outage is seen.
     async fn send_aside(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
-        let Shard { pool, breaker } = &self.shard;
-        let answers = async || {
-            let answers = pool.send_all(commands, pool.budget()).await;
-            answers
-                .and_then(|answers| answers.into_iter().map(Value::extract_error).collect())
-                .map_err(|error| match error.code() {
-                    Some("NOPERM" | "WRONGTYPE") => StoreError::refused(connection::reason(&error)),
-                    _ => pool.failed(&error),
-                })
+        let failed = |shard: &Shard, error: &RedisError| match error.code() {
+            Some("NOPERM" | "WRONGTYPE") => StoreError::refused(connection::reason(error)),
+            _ => shard.pool.failed(error),
         };
-        // One server of a cluster may be out, and the others' clients must not suffer for it.
-        if pool.is_cluster() && breaker.is_closed() {
-            answers().await
-        } else {
-            breaker.ask(answers).await
-        }
+        let key = self.fleet_key("");
+        let deployment = &self.deployment;
+        let sent = deployment.send_all(key.as_bytes(), commands, deployment.budget(), failed);
+        sent.await
     }
 
     /// Of several buckets, with no detour for one.
@@ -354,14 +351,11 @@ impl Store for RedisStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let pool = &self.shard.pool;
-        pool.renew()
-            .await
-            .map_err(|reason| pool.unavailable(&reason))
+        self.deployment.probe().await
     }
 
     fn timeout(&self) -> Duration {
-        self.shard.pool.timeout()
+        self.deployment.timeout()
     }
 
     async fn check_all_within(
@@ -373,7 +367,7 @@ impl Store for RedisStore {
     }
 
     fn health(&self) -> Option<StoreHealth> {
-        Some(self.shard.breaker.health())
+        Some(self.deployment.breaker().health())
     }
 
     fn clock(&self) -> Option<Arc<dyn Clock>> {
@@ -406,14 +400,14 @@ impl Store for RedisStore {
 
     /// Returns host and port, without a password.
     fn server(&self) -> Option<&str> {
-        Some(self.shard.pool.server())
+        Some(self.deployment.server())
     }
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("server", &self.shard.pool.server())
+            .field("server", &self.deployment.server())
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }

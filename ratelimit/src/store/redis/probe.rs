@@ -4,6 +4,7 @@ use redis::{Cmd, Pipeline};
 
 use super::{
     call::{self, letter, rule},
+    connection::Probe,
     scripts::Scripts,
 };
 use crate::{
@@ -22,11 +23,23 @@ static POLICIES: [Policy; 3] = [
     Policy::new("probe", Algorithm::FixedWindow, &TIERS),
 ];
 
+/// Returns a probe whose keys have this hash tag.
+pub(super) fn new(scripts: &Scripts, prefix: &str, tag: &str, now: Option<u64>) -> Probe {
+    Probe {
+        write: write(prefix, tag),
+        scripts: run(scripts, prefix, tag, now),
+    }
+}
+
 /// Returns a write, which fails on a server that answers but takes no writes, such as a replica or one
 /// that has run out of memory.
-pub(super) fn write(prefix: &str) -> Cmd {
+fn write(prefix: &str, tag: &str) -> Cmd {
     let mut write = redis::cmd("SET");
-    write.arg(key(prefix, "write")).arg("").arg("PX").arg(TTL);
+    write
+        .arg(key(prefix, tag, "write"))
+        .arg("")
+        .arg("PX")
+        .arg(TTL);
     write
 }
 
@@ -36,16 +49,16 @@ pub(super) fn write(prefix: &str) -> Cmd {
 /// The scripts are sent whole, so that the server has them when the first check names them by their
 /// digests: a check that found them missing would take two round trips. `SCRIPT LOAD` would do the
 /// same, but some proxies close the connection at it.
-pub(super) fn scripts(scripts: &Scripts, prefix: &str, now: Option<u64>) -> Pipeline {
+fn run(scripts: &Scripts, prefix: &str, tag: &str, now: Option<u64>) -> Pipeline {
     let mut probe = redis::pipe();
-    probe.del(key(prefix, "write"));
+    probe.del(key(prefix, tag, "write"));
     let buckets = POLICIES
         .iter()
         .filter_map(|policy| Bucket::new(policy, policy.default_tier(), ClientId::EVERYBODY));
     for bucket in buckets {
         let (algorithm, rule) = (letter(&bucket), rule(&bucket, 0));
         let begin = |script: &str| -> Cmd {
-            let keys = [key(prefix, algorithm)];
+            let keys = [key(prefix, tag, algorithm)];
             call::of("EVAL", script, keys.iter(), now)
         };
         let mut one = begin(&scripts.of(bucket.algorithm()).check.text);
@@ -62,6 +75,6 @@ pub(super) fn scripts(scripts: &Scripts, prefix: &str, now: Option<u64>) -> Pipe
     probe
 }
 
-fn key(prefix: &str, name: &str) -> String {
-    format!("{prefix}{{probe}}:{name}")
+fn key(prefix: &str, tag: &str, name: &str) -> String {
+    format!("{prefix}{{{tag}}}:{name}")
 }

@@ -8,13 +8,13 @@ use super::{
     RedisStore,
     call::{self, letter, rule},
     connection::{PooledConnection, Waiting, is_cross_slot, reason},
+    deployment::Route,
     reply::{Answer, Found, agreed, decisions, of_each},
     scripts::Source,
-    shard::Shard,
+    shard::{Shard, TimeLimit},
 };
 use crate::{
     algorithm::Decision,
-    budget::Budget,
     store::{Bucket, Charge, Decisions, StoreError},
 };
 
@@ -22,8 +22,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
     pub(super) store: &'a RedisStore,
-    /// Until when the answer may be waited for.
-    pub(super) deadline: Budget,
+    pub(super) limit: TimeLimit,
     /// `None` for the server's own time.
     pub(super) now: Option<u64>,
 }
@@ -31,18 +30,16 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// One check: one round trip, or two where the server has lost the script.
     pub(super) async fn check(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let shard = self.store.shard_of(bucket.client());
         let Answer([now, admitted, state @ ..]) = self
-            .ask(shard, || self.in_batch(shard, bucket, cost))
+            .ask(bucket, |route| async move {
+                self.in_batch(&route, bucket, cost).await
+            })
             .await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.check(&bucket.quota(), cost), admitted).ok_or_else(not_the_scripts)
     }
 
     /// Takes what is wanted, or else what is needed. What was taken, and the decision about it.
-    ///
-    /// The caller decides what the breaker counts: the deadline may be later than the one by which
-    /// a request expects its answer.
     pub(super) async fn lease(
         self,
         bucket: &Bucket,
@@ -50,9 +47,8 @@ impl Run<'_> {
         wanted: u32,
     ) -> Result<(u32, Decision), StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).lease;
-        let shard = self.store.shard_of(bucket.client());
         let wants = rule(bucket, wanted);
-        let answer = self.answer(shard, || self.one(shard, source, bucket, needed, &wants));
+        let answer = self.one(source, bucket, needed, &wants);
         let Answer([now, taken, state @ ..]) = answer.await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         let cost = if taken == 2 { wanted } else { needed };
@@ -62,11 +58,8 @@ impl Run<'_> {
 
     /// Takes the cost, or all there is.
     pub(super) async fn charge(self, bucket: &Bucket, cost: u32) -> Result<Decision, StoreError> {
-        let shard = self.store.shard_of(bucket.client());
         let source = &self.store.scripts.of(bucket.algorithm()).charge;
-        let Answer([now, was_there, state @ ..]) = self
-            .ask(shard, || self.one(shard, source, bucket, cost, &[]))
-            .await?;
+        let Answer([now, was_there, state @ ..]) = self.one(source, bucket, cost, &[]).await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         agreed(found.charge(&bucket.quota(), cost), was_there).ok_or_else(not_the_scripts)
     }
@@ -80,9 +73,7 @@ impl Run<'_> {
     ) -> Result<Decision, StoreError> {
         let source = &self.store.scripts.of(bucket.algorithm()).refund;
         let at = [at];
-        let shard = self.store.shard_of(bucket.client());
-        let given = self.ask(shard, || self.one(shard, source, bucket, cost, &at));
-        let Answer([now, _, state @ ..]) = given.await?;
+        let Answer([now, _, state @ ..]) = self.one(source, bucket, cost, &at).await?;
         let found = Found::read(bucket, now, state).ok_or_else(not_the_scripts)?;
         Ok(found.check(&bucket.quota(), 0))
     }
@@ -91,17 +82,16 @@ impl Run<'_> {
     pub(super) async fn reset(self, bucket: &Bucket) -> Result<(), StoreError> {
         let mut forget = redis::cmd("DEL");
         forget.arg(self.key(bucket));
-        let shard = self.store.shard_of(bucket.client());
-        let answer = self.ask(shard, async || {
-            let connection = shard.pool.connection();
-            self.command(shard, &connection, &forget).await
+        let forget = &forget;
+        let forgotten = self.ask(bucket, |route| async move {
+            route.send(forget, self.limit.deadline).await
         });
-        answer.await.map(|_: Value| ())
+        forgotten.await.map(|_: Value| ())
     }
 
     /// One check of several buckets, in one round trip.
     pub(super) async fn check_all(self, charges: &[Charge]) -> Result<Decisions, StoreError> {
-        let call = |name: &str, script: &str| {
+        let call = &|name: &str, script: &str| {
             let keys = charges.iter().map(|charge| self.key(&charge.bucket));
             let mut call = call::of(name, script, keys, self.now);
             for charge in charges {
@@ -115,31 +105,30 @@ impl Run<'_> {
             return Ok(Decisions::new());
         };
         // All of them are one client's, or on one server.
-        let shard = self.store.shard_of(first.bucket.client());
-        let answer = async || {
-            let connection = shard.pool.connection();
-            let script = &self.store.scripts.check_all;
-            let answer = self.call(shard, &connection, script, call).await;
+        let script = &self.store.scripts.check_all;
+        let answer = |route: Route| async move {
+            let connection = route.shard.pool.connection();
+            let answer = self.call(&route, &connection, script, call).await;
             if answer.as_ref().is_err_and(is_cross_slot) {
-                shard.pool.note_apart(charges);
+                route.shard.pool.note_apart(charges);
             }
             answer
         };
-        let answers: Vec<Answer> = self.ask(shard, answer).await?;
+        let answers: Vec<Answer> = self.ask(&first.bucket, answer).await?;
         decisions(charges, &answers).ok_or_else(not_the_scripts)
     }
 
     /// One check in a call of its own.
     pub(super) async fn alone(
         self,
-        shard: &Shard,
+        route: &Route,
         connection: &Arc<PooledConnection>,
         bucket: &Bucket,
         cost: u32,
     ) -> Result<Value, RedisError> {
         let source = &self.store.scripts.of(bucket.algorithm()).check;
         let call = |name: &str, script: &str| self.of_one(name, script, bucket, cost);
-        self.call(shard, connection, source, call).await
+        self.call(route, connection, source, call).await
     }
 
     /// Checks that have nothing to do with each other, in one call: the answer to each. They ask
@@ -147,7 +136,7 @@ impl Run<'_> {
     /// of these the ones that ask it of the same bucket, in the order in which they came.
     pub(super) async fn check_each(
         self,
-        shard: &Shard,
+        route: &Route,
         connection: &Arc<PooledConnection>,
         checks: &[Waiting],
     ) -> Result<Vec<Value>, RedisError> {
@@ -168,7 +157,7 @@ impl Run<'_> {
             call
         };
         let reply = self
-            .call(shard, connection, &self.store.scripts.check_each, call)
+            .call(route, connection, &self.store.scripts.check_each, call)
             .await?;
         let mut answers = vec![Value::Nil; checks.len()];
         for ((.., place), answer) in asking.into_iter().zip(of_each(reply, checks.len())) {
@@ -177,21 +166,23 @@ impl Run<'_> {
         Ok(answers)
     }
 
-    async fn one(
+    async fn one<T: FromRedisValue>(
         self,
-        shard: &Shard,
         source: &Source,
         bucket: &Bucket,
         cost: u32,
         more: &[u64],
-    ) -> Result<Value, RedisError> {
-        let call = |name: &str, script: &str| {
+    ) -> Result<T, StoreError> {
+        let call = &|name: &str, script: &str| {
             let mut call = self.of_one(name, script, bucket, cost);
             call.arg(more);
             call
         };
-        let connection = shard.pool.connection();
-        self.call(shard, &connection, source, call).await
+        self.ask(bucket, |route| async move {
+            let connection = route.shard.pool.connection();
+            self.call(&route, &connection, source, call).await
+        })
+        .await
     }
 
     fn of_one(&self, name: &str, script: &str, bucket: &Bucket, cost: u32) -> Cmd {
@@ -203,56 +194,45 @@ impl Run<'_> {
     /// What the script answers, by its digest or, where the server has lost it, whole.
     async fn call(
         self,
-        shard: &Shard,
+        route: &Route,
         connection: &Arc<PooledConnection>,
         source: &Source,
         call: impl Fn(&str, &str) -> Cmd,
     ) -> Result<Value, RedisError> {
-        match self
-            .command(shard, connection, &call("EVALSHA", &source.sha1))
+        let by_digest = call("EVALSHA", &source.sha1);
+        match route
+            .send_through(connection, &by_digest, self.limit.deadline)
             .await
         {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.command(shard, connection, &call("EVAL", &source.text))
+                let whole = call("EVAL", &source.text);
+                route
+                    .send_through(connection, &whole, self.limit.deadline)
                     .await
             }
             answer => answer,
         }
     }
 
-    async fn command(
+    /// Has a question about a bucket answered, and reads the answer.
+    async fn ask<T, F>(
         self,
-        shard: &Shard,
-        connection: &Arc<PooledConnection>,
-        command: &Cmd,
-    ) -> Result<Value, RedisError> {
-        let pool = &shard.pool;
-        match pool.send_through(connection, command, self.deadline).await {
-            // Not those that are within it, each of which is the answer to a check.
-            Ok(Value::ServerError(error)) => Err(error.into()),
-            answer => answer,
-        }
-    }
-
-    async fn ask<T, F>(self, shard: &Shard, question: impl FnOnce() -> F) -> Result<T, StoreError>
-    where
-        T: FromRedisValue,
-        F: Future<Output = Result<Value, RedisError>>,
-    {
-        shard.breaker.ask(|| self.answer(shard, question)).await
-    }
-
-    /// The answer, which the breaker does not count.
-    async fn answer<T, F>(
-        self,
-        shard: &Shard,
-        question: impl FnOnce() -> F,
+        bucket: &Bucket,
+        question: impl Fn(Route) -> F,
     ) -> Result<T, StoreError>
     where
         T: FromRedisValue,
         F: Future<Output = Result<Value, RedisError>>,
     {
-        let answer = question().await.map_err(|error| failed(shard, &error))?;
+        let deployment = &self.store.deployment;
+        let answer = deployment
+            .ask(
+                || self.key(bucket).into_bytes(),
+                self.limit,
+                question,
+                failed,
+            )
+            .await?;
         redis::from_redis_value(answer).map_err(|_| not_the_scripts())
     }
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use redis::{Cmd, RedisError, Value, from_redis_value};
 
-use super::shard::Shard;
+use super::{
+    deployment::{Deployment, Route},
+    shard::{Shard, TimeLimit},
+};
 use crate::{
     client::{ApiKey, KnownKey, ResolveError, TierResolver},
     store::StoreError,
@@ -28,50 +31,51 @@ use crate::{
 /// request waits once for a server that hangs.
 #[derive(Clone)]
 pub struct RedisTiers {
-    shard: Shard,
+    deployment: Deployment,
 }
 
 impl RedisTiers {
-    pub(super) fn new(shard: Shard) -> Self {
-        Self { shard }
+    pub(super) fn new(deployment: Deployment) -> Self {
+        Self { deployment }
     }
 
     /// Puts a key on a tier, or makes it unknown. Other fields of its hash stay as they are.
     pub(crate) async fn set(&self, key: &str, tier: Option<&str>) -> Result<(), StoreError> {
         let name = name(key.as_bytes());
         let command = match tier {
-            Some(tier) => Cmd::hset(name, FIELD, tier),
-            None => Cmd::hdel(name, FIELD),
+            Some(tier) => Cmd::hset(&name, FIELD, tier),
+            None => Cmd::hdel(&name, FIELD),
         };
-        let Shard { pool, breaker } = &self.shard;
-        let set = async || {
-            let answer = pool.send(&command, pool.budget()).await;
-            let answer = answer.and_then(Value::extract_error);
-            answer.map(drop).map_err(|error| self.failed(&error))
-        };
-        breaker.ask(set).await
+        self.send(&name, &command).await.map(drop)
     }
 
     /// Returns the field `tier`.
     async fn look_up(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let command = Cmd::hget(name, FIELD);
-        let pool = &self.shard.pool;
-        pool.send(&command, pool.budget())
-            .await
-            .and_then(Value::extract_error)
-            .and_then(|answer| Ok(from_redis_value(answer)?))
-            .map_err(|error| self.failed(&error))
+        let answer = self.send(name, &Cmd::hget(name, FIELD)).await?;
+        from_redis_value(answer).map_err(|_| no_hash())
     }
 
-    fn failed(&self, error: &RedisError) -> StoreError {
-        match error.code() {
-            Some("WRONGTYPE") => StoreError::of_one_bucket("an API key's entry is no hash"),
-            _ => self.shard.pool.failed(error),
-        }
+    async fn send(&self, name: &[u8], command: &Cmd) -> Result<Value, StoreError> {
+        let limit = TimeLimit::from(self.deployment.budget());
+        let question = |route: Route| async move { route.send(command, limit.deadline).await };
+        self.deployment
+            .ask(|| name.to_vec(), limit, question, failed)
+            .await
     }
 }
 
 const FIELD: &str = "tier";
+
+fn failed(shard: &Shard, error: &RedisError) -> StoreError {
+    match error.code() {
+        Some("WRONGTYPE") => no_hash(),
+        _ => shard.pool.failed(error),
+    }
+}
+
+fn no_hash() -> StoreError {
+    StoreError::of_one_bucket("an API key's entry is no hash")
+}
 
 fn name(key: &[u8]) -> Vec<u8> {
     [b"api_key:", key].concat()
@@ -80,8 +84,7 @@ fn name(key: &[u8]) -> Vec<u8> {
 impl TierResolver for RedisTiers {
     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
         let name = name(key.as_bytes());
-        let answer = self.shard.breaker.ask(|| self.look_up(&name)).await;
-        let tier = answer.map_err(|error| {
+        let tier = self.look_up(&name).await.map_err(|error| {
             if error.is_of_one_bucket() {
                 ResolveError::new(error)
             } else if error.is_outage() {
@@ -101,7 +104,7 @@ impl TierResolver for RedisTiers {
 impl fmt::Debug for RedisTiers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisTiers")
-            .field("server", &self.shard.pool.server())
+            .field("server", &self.deployment.server())
             .finish_non_exhaustive()
     }
 }

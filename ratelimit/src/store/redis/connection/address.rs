@@ -31,6 +31,11 @@ impl Address {
         Self::of(Servers::One(url.into()))
     }
 
+    #[cfg(feature = "cluster")]
+    pub(in super::super) fn cluster(urls: Vec<String>) -> Self {
+        Self::of(Servers::Cluster(urls))
+    }
+
     pub(super) fn of(servers: Servers) -> Self {
         Self {
             servers,

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg(feature = "cluster")]
-use redis::cluster_async::ClusterConnection;
 use redis::{
     Cmd, Pipeline, RedisError, Value,
     aio::{ConnectionLike, MultiplexedConnection},
@@ -20,11 +18,7 @@ pub(super) struct Link {
 
 /// What commands are sent through.
 #[derive(Clone)]
-pub(super) enum Wire {
-    One(MultiplexedConnection),
-    #[cfg(feature = "cluster")]
-    Cluster(ClusterConnection),
-}
+pub(super) struct Wire(pub(super) MultiplexedConnection);
 
 impl Link {
     /// Takes over a connection that was opened in the present runtime.
@@ -55,20 +49,12 @@ impl Link {
 
 impl Wire {
     pub(super) async fn send(&mut self, command: &Cmd) -> Result<Value, RedisError> {
-        match self {
-            Self::One(connection) => connection.req_packed_command(command).await,
-            #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => connection.req_packed_command(command).await,
-        }
+        self.0.req_packed_command(command).await
     }
 
     pub(super) async fn send_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
         let count = commands.len();
-        match self {
-            Self::One(connection) => connection.req_packed_commands(commands, 0, count).await,
-            #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => connection.req_packed_commands(commands, 0, count).await,
-        }
+        self.0.req_packed_commands(commands, 0, count).await
     }
 }
 

@@ -2,8 +2,6 @@
 
 mod address;
 mod batch_queue;
-#[cfg(feature = "cluster")]
-mod cluster;
 mod credentials;
 mod error;
 mod link;
@@ -25,7 +23,13 @@ pub(super) use self::{
     batch_queue::Waiting,
     error::reason,
     placement::{Placement, PlacementProbe, is_cross_slot},
-    pool::{Pool, PoolSettings, no_answer_in_time},
+    pool::{Pool, PoolSettings, Probe, no_answer_in_time},
     pooled_connection::PooledConnection,
+    target::Resolved,
 };
 pub use self::{credentials::RedisCredentials, error::ConnectError};
+#[cfg(feature = "cluster")]
+pub(super) use self::{
+    server::Server,
+    target::{Target, no_answer_within},
+};

@@ -1,7 +1,5 @@
 //! Without the feature `tls` there is no TLS.
 
-#[cfg(feature = "cluster")]
-use redis::cluster::ClusterClientBuilder;
 use redis::{AsyncConnectionConfig, ConnectionInfo};
 
 use super::error::ConnectError;
@@ -47,16 +45,6 @@ impl Tls {
     #[expect(clippy::unused_self, reason = "as with the feature")]
     pub(super) fn server_name(&self) -> Option<ServerName> {
         None
-    }
-
-    #[cfg(feature = "cluster")]
-    #[expect(clippy::unused_self, reason = "as with the feature")]
-    pub(super) fn in_cluster(
-        &self,
-        builder: ClusterClientBuilder,
-        _servers: &[ConnectionInfo],
-    ) -> ClusterClientBuilder {
-        builder
     }
 }
 

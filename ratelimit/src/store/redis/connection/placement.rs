@@ -102,6 +102,15 @@ impl PlacementProbe {
         }
     }
 
+    /// Creates a probe whose verdict is known, and which tries nothing out.
+    #[cfg(feature = "cluster")]
+    pub(in super::super) fn known(placement: Placement) -> Self {
+        Self {
+            commands: redis::pipe(),
+            verdict: AtomicU8::new(placement as u8),
+        }
+    }
+
     /// Returns the verdict.
     pub(super) fn verdict(&self) -> Placement {
         Placement::of(self.verdict.load(Ordering::Relaxed))
@@ -182,17 +191,18 @@ impl Pool {
             Placement::ByClient
         });
     }
+}
 
+impl Placement {
     /// Checks that these buckets can be decided in one step.
     ///
     /// By the verdict, not by the keys: the buckets of different clients may happen to be on one
     /// server, but a limit that works for one address and not for the next is of no use.
-    pub(in super::super) fn check_placement(&self, charges: &[Charge]) -> Result<(), StoreError> {
-        let placement = self.placement();
+    pub(in super::super) fn check(self, charges: &[Charge]) -> Result<(), StoreError> {
         let Some((first, rest)) = charges.split_first() else {
             return Ok(());
         };
-        let is_apart = |other: &&Charge| match placement {
+        let is_apart = |other: &&Charge| match self {
             Placement::OneServer => false,
             Placement::ByClient => other.bucket.client() != first.bucket.client(),
             Placement::ByKey | Placement::Unknown => true,
@@ -202,7 +212,7 @@ impl Pool {
         };
         let first = first.bucket.policy().name();
         let other = other.bucket.policy().name();
-        let problem = if placement == Placement::ByClient {
+        let problem = if self == Placement::ByClient {
             format!(
                 "the policies `{first}` and `{other}` go by different clients, whose buckets are on \
                  different servers of Redis Cluster, so that no check takes from both or from none; \

@@ -17,7 +17,6 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
-    Address, ConnectError,
     error::reason,
     link::{Link, Wire},
     placement::{Placement, PlacementProbe},
@@ -37,12 +36,17 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 pub(in super::super) struct PoolSettings {
     pub(in super::super) connections: usize,
     pub(in super::super) timeout: Duration,
-    pub(in super::super) connect_timeout: Duration,
-    /// A write that a server has to take before checks are sent to it.
+    /// Returns what a server has to answer before checks are sent to it, if anything.
+    pub(in super::super) probe: Box<dyn Fn() -> Option<Probe> + Send + Sync>,
+    pub(in super::super) placement: PlacementProbe,
+}
+
+/// What a server has to answer before checks are sent to it.
+pub(in super::super) struct Probe {
+    /// A write.
     pub(in super::super) write: Cmd,
     /// The scripts that it has to run.
     pub(in super::super) scripts: Pipeline,
-    pub(in super::super) placement: PlacementProbe,
 }
 
 /// Several connections to one server.
@@ -51,8 +55,7 @@ pub(in super::super) struct Pool {
     connections: Box<[Arc<PooledConnection>]>,
     next: AtomicUsize,
     timeout: Duration,
-    write: Cmd,
-    scripts: Pipeline,
+    probe: Box<dyn Fn() -> Option<Probe> + Send + Sync>,
     placement: PlacementProbe,
     round_trip: RoundTrip,
     /// How the last attempt to open a connection ended.
@@ -69,41 +72,24 @@ enum Attempt {
 
 impl Pool {
     /// Creates a pool without any open connection.
-    pub(in super::super) fn new(
-        address: &Address,
-        settings: PoolSettings,
-    ) -> Result<Arc<Self>, ConnectError> {
-        let target = Target::new(address, settings.connect_timeout)?;
-        Ok(Arc::new(Self {
+    pub(in super::super) fn new(target: Target, settings: PoolSettings) -> Arc<Self> {
+        Arc::new(Self {
             server: target.name(),
             target: Arc::new(target),
             connections: (0..settings.connections).map(|_| Arc::default()).collect(),
             next: AtomicUsize::new(0),
             timeout: settings.timeout,
-            write: settings.write,
-            scripts: settings.scripts,
+            probe: settings.probe,
             placement: settings.placement,
             round_trip: RoundTrip::default(),
             attempts: watch::Sender::default(),
-        }))
+        })
     }
 
     /// Opens a new connection and verifies the server through it. If it answers, the connection
     /// takes the place of all the old ones, of which it is not known after an outage which are dead,
     /// and the rest of the pool is opened in the background.
     pub(in super::super) async fn renew(self: &Arc<Self>) -> Result<(), String> {
-        let renewed = self.try_renew().await;
-        // Open connections to a cluster may know members of it that the URLs do not name.
-        if renewed.is_err() && self.is_cluster() {
-            let answer = self.send(&self.write, self.budget()).await;
-            if answer.and_then(Value::extract_error).is_ok() {
-                return Ok(());
-            }
-        }
-        renewed
-    }
-
-    async fn try_renew(self: &Arc<Self>) -> Result<(), String> {
         let budget = self.target.budget();
         let link = self.target.connect(budget).await?;
         self.verify(&link, budget).await?;
@@ -127,12 +113,15 @@ impl Pool {
     }
 
     async fn send_probes(&self, mut wire: Wire) -> Result<(), RedisError> {
+        let Some(Probe { write, scripts }) = (self.probe)() else {
+            return Ok(());
+        };
         // First and alone: an error to it says what is wrong, while a server that asks for a password
         // closes the connection at a command as long as a script.
         let sent_at = Instant::now();
-        wire.send(&self.write).await?.extract_error()?;
+        wire.send(&write).await?.extract_error()?;
         self.round_trip.record(sent_at.elapsed());
-        for answer in wire.send_all(&self.scripts).await? {
+        for answer in wire.send_all(&scripts).await? {
             answer.extract_error()?;
         }
         if self.placement() == Placement::Unknown {
@@ -157,17 +146,9 @@ impl Pool {
         Budget::start(self.timeout)
     }
 
-    pub(in super::super) fn is_cluster(&self) -> bool {
-        self.target.is_cluster()
-    }
-
     /// Returns which keys one script call can have.
     pub(in super::super) fn placement(&self) -> Placement {
-        if self.is_cluster() {
-            Placement::ByClient
-        } else {
-            self.placement.verdict()
-        }
+        self.placement.verdict()
     }
 
     /// Returns how long an answer takes at least.
@@ -224,7 +205,17 @@ impl Pool {
         budget: Budget,
     ) -> Result<Vec<Value>, RedisError> {
         let connection = self.connection();
-        self.ask(&connection, budget, |mut wire| async move {
+        self.send_all_through(&connection, commands, budget).await
+    }
+
+    /// Sends commands together through one of the connections and waits for their answers.
+    pub(in super::super) async fn send_all_through(
+        self: &Arc<Self>,
+        connection: &Arc<PooledConnection>,
+        commands: &Pipeline,
+        budget: Budget,
+    ) -> Result<Vec<Value>, RedisError> {
+        self.ask(connection, budget, |mut wire| async move {
             wire.send_all(commands).await
         })
         .await
@@ -260,8 +251,7 @@ impl Pool {
                 }
             }
             Ok(Err(error)) => {
-                // The redis crate opens the connections to the members of a cluster again.
-                if error.is_unrecoverable_error() && !self.is_cluster() {
+                if error.is_unrecoverable_error() {
                     link.lose();
                     self.reconnect(connection);
                 }
@@ -322,7 +312,17 @@ impl Pool {
         }
     }
 
-    fn has_open_connection(&self) -> bool {
+    /// Opens connections in the background, unless that is done or under way.
+    #[cfg(feature = "cluster")]
+    pub(in super::super) fn open_in_background(self: &Arc<Self>) {
+        for connection in &self.connections {
+            if !connection.is_open() {
+                self.reconnect(connection);
+            }
+        }
+    }
+
+    pub(in super::super) fn has_open_connection(&self) -> bool {
         self.connections
             .iter()
             .any(|connection| connection.is_open())

@@ -11,7 +11,7 @@ use super::{credentials::CredentialsProvider, tls::ServerName};
 
 /// Where a server is, and what it takes to log in there.
 #[derive(Clone)]
-pub(super) struct Server {
+pub(in super::super) struct Server {
     info: ConnectionInfo,
     credentials: Option<Arc<CredentialsProvider>>,
     certified_name: Option<ServerName>,
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// Returns the same server at another address, with the same encryption and login.
-    pub(super) fn at(&self, host: String, port: u16) -> Self {
+    pub(in super::super) fn at(&self, host: String, port: u16) -> Self {
         let address = match self.info.addr().clone() {
             ConnectionAddr::TcpTls {
                 insecure,
@@ -66,6 +66,12 @@ impl Server {
         }
     }
 
+    /// Returns where the server is; no password is in it.
+    #[cfg(feature = "cluster")]
+    pub(in super::super) fn address(&self) -> &ConnectionAddr {
+        self.info.addr()
+    }
+
     /// Returns the host of the URL, which is empty for a Unix socket.
     pub(super) fn host(&self) -> &str {
         match self.info.addr() {
@@ -76,7 +82,7 @@ impl Server {
 
     /// Opens a connection and logs in. It takes as long as the network and the server take: the
     /// caller limits it.
-    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+    pub(in super::super) async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);

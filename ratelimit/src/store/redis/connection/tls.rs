@@ -2,8 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-#[cfg(feature = "cluster")]
-use redis::cluster::ClusterClientBuilder;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, RedisFuture,
     TlsCertificates, io::AsyncDNSResolver,
@@ -192,22 +190,6 @@ impl Tls {
     /// Returns the name that certificates have to be for, if it is set.
     pub(super) fn server_name(&self) -> Option<ServerName> {
         self.server_name.clone()
-    }
-
-    /// The certificates for those servers, too, that are learned of later.
-    #[cfg(feature = "cluster")]
-    pub(super) fn in_cluster(
-        &self,
-        builder: ClusterClientBuilder,
-        servers: &[ConnectionInfo],
-    ) -> ClusterClientBuilder {
-        let encrypted =
-            |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-        if servers.iter().any(encrypted) {
-            builder.certs(self.certificates())
-        } else {
-            builder
-        }
     }
 
     fn certificates(&self) -> TlsCertificates {

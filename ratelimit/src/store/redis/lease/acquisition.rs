@@ -14,7 +14,7 @@ use crate::{
     budget::Budget,
     store::{
         StoreError,
-        redis::{RedisStore, connection::no_answer_in_time},
+        redis::{RedisStore, shard::TimeLimit},
     },
 };
 
@@ -85,7 +85,6 @@ impl RedisStore {
         let acquisition = Acquisition(held.clone());
         tokio::spawn(async move {
             let held = &acquisition.0;
-            let shard = store.shard_of(held.books.client());
             let resets = held.slice().resets();
             let outcome = |decision| Outcome {
                 store: store.clone(),
@@ -95,15 +94,9 @@ impl RedisStore {
                 decision: Some(decision),
             };
             let mut call = pin!(store.fetch(held, needed, wanted, deadline));
-            let mut is_late = false;
-            // The breaker counts the timeout, and not the late answer: that would keep it closed
-            // while every request times out.
-            let in_time = async || {
-                let answer = deadline.run(call.as_mut()).await;
-                is_late = answer.is_err();
-                answer.unwrap_or_else(|_| Err(shard.pool.failed(&no_answer_in_time())))
-            };
-            let decision = shard.breaker.ask(in_time).await;
+            let in_time = deadline.run(call.as_mut()).await;
+            let is_late = in_time.is_err();
+            let decision = in_time.unwrap_or_else(|_| Err(store.deployment.no_answer()));
             // An outcome that the request does not wait for any more is dropped, and so put back.
             let _ = answer.send(decision.map(outcome));
             if !is_late {
@@ -131,12 +124,16 @@ impl RedisStore {
         deadline: Budget,
     ) -> Result<Decision, StoreError> {
         if deadline.is_spent() {
-            let shard = self.shard_of(held.books.client());
-            return Err(shard.pool.failed(&no_answer_in_time()));
+            return Err(self.deployment.no_answer());
         }
         let asked_at = self.leases.clock.now_micros();
         let resets = held.slice().resets();
-        let run = self.run(deadline.extend(LATE_MAX));
+        // The breaker counts the timeout, and not the late answer: that would keep it closed while
+        // every request times out.
+        let run = self.run(TimeLimit {
+            deadline: deadline.extend(LATE_MAX),
+            counted: deadline,
+        });
         let (size, decision) = run.lease(&held.books, needed, wanted).await?;
         if !decision.allowed {
             held.slice().heard(&decision);

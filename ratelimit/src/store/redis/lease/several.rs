@@ -130,7 +130,7 @@ impl RedisStore {
                 Ok(Decisions::from_buf([decision]))
             }
             several => {
-                self.shard.pool.check_placement(several)?;
+                self.deployment.placement().check(several)?;
                 self.run(deadline).check_all(several).await
             }
         }
