@@ -201,7 +201,7 @@ async fn tiers_come_from_redis_unless_told_otherwise() {
         .await
         .expect("set");
     let _: () = connection
-        .hset("api_key:k-2", "owner", "ann")
+        .hset("api_key:k-2", "tier", "")
         .await
         .expect("set");
     let _: () = connection
@@ -219,7 +219,7 @@ async fn tiers_come_from_redis_unless_told_otherwise() {
     assert_eq!(
         tier_and_remaining(&app, "k-2").await,
         expect("free", "59"),
-        "without a tier of its own it is on the default one, in its own bucket"
+        "with an empty tier it is on the default one, in its own bucket"
     );
     assert_eq!(
         tier_and_remaining(&app, "k-3").await,

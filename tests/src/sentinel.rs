@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Cmd, aio::MultiplexedConnection, cmd};
 
-use crate::{RedisServer, guarded::Guarded, redis_server::free_port};
+use crate::{RedisServer, guarded::Guarded, patience::eventually, redis_server::free_port};
 
 /// What a sentinel has to be told to act.
 const ABLE: &str = "";
@@ -147,13 +147,17 @@ impl Sentinel {
     ///
     /// # Panics
     ///
-    /// It refuses.
+    /// It refuses for a long time.
     pub async fn fail_over(&self) {
-        let mut connection = self.connection().await;
         let mut command = cmd("SENTINEL");
         command.arg("FAILOVER").arg("mymaster");
-        let done: redis::RedisResult<()> = command.query_async(&mut connection).await;
-        done.expect("a failover");
+        // It refuses while it has not heard of the replica lately, as on a busy machine.
+        eventually("a failover", async || {
+            let mut connection = self.connection().await;
+            let done: redis::RedisResult<()> = command.query_async(&mut connection).await;
+            done.is_ok()
+        })
+        .await;
     }
 
     /// The URL it is reached at.
