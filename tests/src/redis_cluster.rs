@@ -188,8 +188,8 @@ impl RedisCluster {
     pub async fn take_slot(&self, slot: u64, server: &RedisServer) {
         let mut take = cluster("ADDSLOTS");
         let _: () = ask(&mut server.connection().await, take.arg(slot)).await;
-        let mut bump = cluster("BUMPEPOCH");
-        let _: redis::Value = ask(&mut server.connection().await, &mut bump).await;
+        let bump = cluster("BUMPEPOCH");
+        let _: redis::Value = ask(&mut server.connection().await, &bump).await;
     }
 
     /// Adds a server that has no slots.

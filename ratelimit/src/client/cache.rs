@@ -277,7 +277,8 @@ impl TierCache {
     /// Waits for a look-up until its deadline, with a timer of this request's own: that of another may
     /// belong to a runtime that does not run.
     async fn wait(&self, key: ApiKey<'_>, entry: &Entry, look_up: InFlight) -> Resolved {
-        let outcome = timeout_at(look_up.deadline, look_up.outcome).await;
+        // A clone, so that the look-up is there for others until its end is recorded.
+        let outcome = timeout_at(look_up.deadline, look_up.outcome.clone()).await;
         let is_late = outcome.is_err();
         let outcome = outcome.unwrap_or_else(|_| {
             let timeout = self.settings.timeout;
