@@ -476,6 +476,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_shard_that_is_dropped_while_it_is_out_ends_its_outage() {
+        let record = HealthRecord::new();
+        let shard = |server: &str| {
+            let gone = || ready(Err(StoreError::new("gone")));
+            Breaker::of_shard(record.clone(), Some(server.to_owned()), gone)
+        };
+        let (kept, dropped) = (shard("redis-1:6379"), shard("redis-2:6379"));
+        for _ in 0..FAILURES {
+            fail(&dropped).await;
+        }
+        assert!(is_asked(&kept).await);
+        assert!(!is_asked(&dropped).await);
+        assert!(!kept.health().is_up);
+        drop(dropped);
+        let health = kept.health();
+        assert!(health.is_up);
+        let servers: Vec<_> = health
+            .changes
+            .iter()
+            .map(|change| (change.is_up, change.server.as_deref()))
+            .collect();
+        let gone = Some("redis-2:6379");
+        assert_eq!(servers, [(false, gone), (true, gone)]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_task_that_probes_ends_with_the_store() {
         let (breaker, _) = breaker(&Arc::default());
         for _ in 0..FAILURES {
