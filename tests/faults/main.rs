@@ -175,6 +175,11 @@ const FAULTS: &[Fault] = faults! {
     "runtime that opened the connections ends", OtherRuntime, forgets 0, steps false, scene => {
         scene.end_runtime();
     }
+    "one shard of three stands still for 5 s (SIGSTOP), and the first seed is silent", Cluster, forgets 0, steps false, scene => {
+        scene.server().stop();
+        sleep(Duration::from_secs(5)).await;
+        scene.server().cont();
+    }
     "no server yet when the application starts", NotYet, forgets 0, steps false, scene => {
         sleep(FOR).await;
         scene.start_again();

@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     process, str,
     sync::{
@@ -11,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ratelimit::{Clock, MonotonicClock, RateLimiter, RedisStore};
-use ratelimit_tests::{Proxy, RedisServer, Sentinel, Trouble, Twemproxy};
+use ratelimit::{Clock, MonotonicClock, RateLimiter, RedisStore, RedisStoreBuilder};
+use ratelimit_tests::{Proxy, RedisCluster, RedisServer, Sentinel, Trouble, Twemproxy};
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Runtime;
 
@@ -42,6 +43,8 @@ pub(crate) enum Way {
     Twemproxy,
     /// The connections were opened in a runtime of their own.
     OtherRuntime,
+    /// The server is one of three of a cluster, whose first seed is silent.
+    Cluster,
 }
 
 impl Way {
@@ -86,6 +89,8 @@ pub(crate) struct Scene {
     first_sentinel: Option<Sentinel>,
     twemproxy: Option<Twemproxy>,
     runtime: Option<Runtime>,
+    // Held for their ends.
+    _cluster: Option<(RedisCluster, TcpListener)>,
     port: u16,
     directory: Directory,
     arguments: Vec<String>,
@@ -98,9 +103,16 @@ impl Scene {
     pub(crate) async fn set(way: Way, steps: bool) -> Self {
         let directory = Directory::new();
         let arguments = arguments(&directory);
+        let mut cluster = None;
         let (sentinel, server, standby) = if way.has_sentinels() {
             let (sentinel, master, replica) = Sentinel::start().await;
             (Some(sentinel), master, Some(replica))
+        } else if way == Way::Cluster {
+            let mut servers = RedisCluster::start_with_partial_coverage().await;
+            let server = servers.take(0);
+            let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            cluster = Some((servers, silent));
+            (None, server, None)
         } else {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let standby = (way == Way::Twemproxy).then(RedisServer::start);
@@ -115,15 +127,20 @@ impl Scene {
             .as_ref()
             .filter(|_| way == Way::Twemproxy)
             .map(|second| Twemproxy::start([&server, second], Some("{}")));
-        if let (Some(second), Some(_)) = (&standby, &twemproxy) {
+        let has_tiers = match &cluster {
+            // Another server has that key.
+            Some((others, _)) => vec![others.place_of("api_key:k-pro").await.1],
+            None if twemproxy.is_some() => standby.iter().chain([&server]).collect(),
+            None => vec![&server],
+        };
+        for server in has_tiers {
             run(
-                &mut second.connection().await,
+                &mut server.connection().await,
                 "HSET api_key:k-pro tier pro",
             )
             .await;
         }
         let mut connection = server.connection().await;
-        run(&mut connection, "HSET api_key:k-pro tier pro").await;
         run(&mut connection, "ACL SETUSER limiter on >secret ~* +@all").await;
         let port = server.port();
         let proxy = Proxy::start(port).await;
@@ -141,9 +158,10 @@ impl Scene {
                 proxy.make(Trouble::Distance(DISTANCE));
                 RedisStore::builder(proxy.url())
             }
-            _ => match &twemproxy {
-                Some(twemproxy) => RedisStore::builder(twemproxy.url()),
-                None => RedisStore::builder(server.url()),
+            _ => match (&twemproxy, &cluster) {
+                (Some(twemproxy), _) => RedisStore::builder(twemproxy.url()),
+                (None, Some((others, silent))) => RedisStore::cluster(seeds(others, silent)),
+                (None, None) => RedisStore::builder(server.url()),
             },
         };
         builder = builder
@@ -153,22 +171,9 @@ impl Scene {
         if steps {
             builder = builder.clock(clock.clone());
         }
-        let mut runtime = None;
-        let (server, store) = match way {
-            Way::NotYet => {
-                drop(server);
-                (None, builder.connect_lazily())
-            }
-            Way::OtherRuntime => {
-                let other = Runtime::new().expect("a runtime");
-                let connected = other.spawn(builder.connect()).await;
-                runtime = Some(other);
-                (Some(server), connected.expect("no panic"))
-            }
-            _ => (Some(server), builder.connect().await),
-        };
+        let (server, runtime, store) = connect(way, builder, server).await;
         let limiter = RateLimiter::builder()
-            .store(store.expect("nothing is wrong with it"))
+            .store(store)
             .build()
             .expect("nothing is wrong with it");
         Self {
@@ -179,6 +184,7 @@ impl Scene {
             first_sentinel,
             twemproxy,
             runtime,
+            _cluster: cluster,
             port,
             directory,
             arguments,
@@ -280,6 +286,37 @@ impl Scene {
             .expect("a list");
         list.lines().count()
     }
+}
+
+/// The server, if there is one yet, the runtime of the connections, if it is another, and a store.
+async fn connect(
+    way: Way,
+    builder: RedisStoreBuilder,
+    server: RedisServer,
+) -> (Option<RedisServer>, Option<Runtime>, RedisStore) {
+    let server = (way != Way::NotYet).then_some(server);
+    let mut runtime = None;
+    let store = match way {
+        Way::NotYet => builder.connect_lazily(),
+        Way::OtherRuntime => {
+            let other = Runtime::new().expect("a runtime");
+            let connected = other.spawn(builder.connect()).await;
+            runtime = Some(other);
+            connected.expect("no panic")
+        }
+        _ => builder.connect().await,
+    };
+    (server, runtime, store.expect("nothing is wrong with it"))
+}
+
+/// A silent seed, and others.
+fn seeds(others: &RedisCluster, silent: &TcpListener) -> Vec<String> {
+    let silent = silent.local_addr().expect("it is bound");
+    let others = others.servers().iter().map(RedisServer::url);
+    [format!("redis://{silent}")]
+        .into_iter()
+        .chain(others)
+        .collect()
 }
 
 /// Sends a command whose words have no spaces.

@@ -254,6 +254,11 @@ impl RedisCluster {
         &self.servers
     }
 
+    /// Hands over a server, which is no longer one of [`servers`](Self::servers).
+    pub fn take(&mut self, n: usize) -> RedisServer {
+        self.servers.remove(n)
+    }
+
     /// The slot of a key, and the server that has it.
     ///
     /// # Panics
