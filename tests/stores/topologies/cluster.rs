@@ -256,6 +256,10 @@ async fn a_cluster_that_is_none_says_so() {
             "refused to switch database",
         ),
         (RedisStore::cluster(["redis+unix:///a.sock"]), "unix socket"),
+        (
+            RedisStore::cluster([&url, &wrong]),
+            "the same user and password",
+        ),
     ] {
         let error = builder.connect().await.expect_err("no cluster").to_string();
         assert!(

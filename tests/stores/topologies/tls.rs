@@ -1,7 +1,7 @@
 //! Encrypted connections, to a server whose certificate a private authority has signed.
 
-use ratelimit::{RedisStore, RedisStoreBuilder};
-use ratelimit_tests::{RedisServer, patient};
+use ratelimit::{Quota, RedisStore, RedisStoreBuilder, Store};
+use ratelimit_tests::{ALGORITHMS, RedisServer, bucket, eventually, patient, policy};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::everything;
@@ -38,9 +38,21 @@ impl Authority {
 
     /// The same with a certificate for this name.
     fn server_named(&self, name: &str, asks_clients: bool) -> RedisServer {
+        self.server_with(name, asks_clients, &[], &[])
+    }
+
+    /// The same with more files and arguments.
+    fn server_with(
+        &self,
+        name: &str,
+        asks_clients: bool,
+        more_files: &[(&str, &str)],
+        more: &[&str],
+    ) -> RedisServer {
         let (certificate, key) = self.sign(name);
+        let authority = self.pem();
         let files = [
-            ("ca.pem", &*self.pem()),
+            ("ca.pem", &*authority),
             ("cert.pem", &certificate),
             ("key.pem", &key),
         ];
@@ -53,7 +65,10 @@ impl Authority {
         ];
         let rest = ["--tls-key-file", "key.pem", "--tls-auth-clients"];
         let asks = [if asks_clients { "yes" } else { "no" }];
-        RedisServer::start_with(&files, &[&port[..], &certificates, &rest, &asks].concat())
+        RedisServer::start_with(
+            &[&files, more_files].concat(),
+            &[&port[..], &certificates, &rest, &asks, more].concat(),
+        )
     }
 }
 
@@ -131,6 +146,39 @@ async fn a_certificate_may_be_for_another_name_that_is_given() {
     assert!(refused.contains("not valid for name"), "{refused}");
     let connected = patient(store().tls_server_name("redis.internal"));
     everything::works(connected.connect().await.expect("a trusted server")).await;
+}
+
+/// A cluster of one server, which has all slots and does not know its own address.
+const NODES: &str = "0123456789abcdef0123456789abcdef01234567 :0@0 myself,master - 0 0 1 connected 0-16383\n\
+                     vars currentEpoch 1 lastVoteEpoch 0\n";
+
+#[tokio::test]
+async fn the_servers_of_a_cluster_are_connected_to_as_its_seeds_are() {
+    let ours = Authority::new("ours");
+    let user = ["--user", "web", "on", ">p@ss/word", "~*", "+@all"];
+    let cluster = ["--cluster-enabled", "yes", "--tls-cluster", "yes"];
+    let server = ours.server_with(
+        "localhost",
+        false,
+        &[("nodes.conf", NODES)],
+        &[&cluster[..], &user].concat(),
+    );
+    let port = server.port();
+    let store = |url: String| patient(RedisStore::cluster([url])).root_certificates(ours.pem());
+    let login = store(format!("rediss://web:p%40ss%2Fword@localhost:{port}"));
+    // For two seconds from its start a server waits for what others say of its slots.
+    let is_up = async || login.clone().connect().await.is_ok();
+    eventually("a cluster", is_up).await;
+    let connected = login.connect().await.expect("a cluster");
+    everything::works(connected).await;
+
+    // The certificate is for the name, and not for the address.
+    let wrong = error(store(format!("rediss://127.0.0.1:{port}"))).await;
+    assert!(wrong.contains("not valid for name"), "{wrong}");
+    let named = store(format!("rediss://127.0.0.1:{port}")).tls_server_name("localhost");
+    let named = named.connect().await.expect("a cluster");
+    let bucket = bucket(policy("named", ALGORITHMS[0], Quota::per_hour(5)), 1);
+    named.check(&bucket, 1).await.expect("a check");
 }
 
 #[tokio::test]
