@@ -267,13 +267,17 @@ impl RedisCluster {
     pub async fn place_of(&self, key: &str) -> (u64, &RedisServer) {
         let mut first = self.servers[0].connection().await;
         let slot: u64 = ask(&mut first, cluster("KEYSLOT").arg(key)).await;
-        for server in &self.servers {
-            let mut connection = server.connection().await;
-            let mut exists = cmd("EXISTS");
-            // Others answer that it is not theirs.
-            let theirs: Result<u64, _> = exists.arg(key).query_async(&mut connection).await;
-            if theirs.is_ok() {
-                return (slot, server);
+        let begin = Instant::now();
+        // For a few milliseconds after a slot has moved the servers may not agree who has it.
+        while begin.elapsed() < Duration::from_secs(10) {
+            for server in &self.servers {
+                let mut connection = server.connection().await;
+                let mut exists = cmd("EXISTS");
+                // Others answer that it is not theirs.
+                let theirs: Result<u64, _> = exists.arg(key).query_async(&mut connection).await;
+                if theirs.is_ok() {
+                    return (slot, server);
+                }
             }
         }
         panic!("nobody has slot {slot}");

@@ -587,7 +587,7 @@ async fn a_check_whose_buckets_are_being_moved_waits_and_is_no_outage() {
         let check = store.check_all(&charges).await;
         assert!(begin.elapsed() < MOST + lag.worst(), "{begin:?}");
         let error = check.expect_err("one is on either server").to_string();
-        assert!(error.contains("its keys are being moved"), "{error}");
+        assert!(error.contains("the keys are being moved"), "{error}");
         let other = store.check(&buckets[0][1], 1).await;
         other.expect("the server answers");
     }

@@ -15,6 +15,7 @@ mod node_address;
 mod recovery;
 mod redirection;
 mod refresh;
+mod retries;
 mod routing;
 mod slot_map;
 mod topology;

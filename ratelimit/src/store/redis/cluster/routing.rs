@@ -3,10 +3,10 @@
 //! A command is sent again only if a server has said that it did not run it. When a connection is
 //! lost, or an answer does not come in time, the command may have been run.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::{
     super::{
@@ -15,21 +15,9 @@ use super::{
     },
     Cluster, ClusterShard, HashSlot, NodeAddress,
     redirection::Redirection,
+    retries::Retries,
 };
 use crate::{budget::Budget, store::StoreError};
-
-/// How often a command is redirected: by a slot map that is old, by a slot that is being moved, and
-/// by both again. More than that is a cluster whose servers do not agree.
-const REDIRECTIONS_MAX: u32 = 5;
-
-/// The time before a command is sent again whose keys are being moved. It doubles each time.
-const RETRY_MIN: Duration = Duration::from_millis(2);
-
-/// The longest such time.
-const RETRY_MAX: Duration = Duration::from_millis(20);
-
-/// The least time that is left for an answer when a command is sent again.
-const SLACK: Duration = Duration::from_millis(10);
 
 /// A shard to send a command to.
 struct Hop {
@@ -51,8 +39,7 @@ impl Cluster {
     {
         let budget = limit.deadline;
         let mut hop = self.owner(slot, budget).await?;
-        let mut redirections = 0;
-        let mut pause = RETRY_MIN;
+        let mut retries = Retries::new();
         loop {
             let shard = hop.shard.shard();
             let asked = async || {
@@ -76,6 +63,8 @@ impl Cluster {
                 Ok(answer) => return Ok(answer),
                 Err(redirection) => redirection,
             };
+            let paused = retries.pause(&redirection, limit, begin.elapsed()).await;
+            paused.map_err(|reason| self.unserved(reason))?;
             hop = match redirection {
                 Redirection::Moved { slot, to: Some(to) } => self.moved(slot, &to)?,
                 Redirection::Moved { to: None, .. } => {
@@ -84,24 +73,8 @@ impl Cluster {
                     self.owner(slot, budget).await?
                 }
                 Redirection::Ask(to) => self.importer(&to)?,
-                Redirection::TryAgain => {
-                    let round_trip = begin.elapsed();
-                    let slept = limit.counted.run(sleep(pause)).await;
-                    // An answer that comes too late would pass for an outage.
-                    let is_late = SLACK.max(2 * round_trip) >= limit.counted.remaining();
-                    if slept.is_err() || is_late {
-                        return Err(shard.pool.unavailable("its keys are being moved"));
-                    }
-                    pause = RETRY_MAX.min(2 * pause);
-                    redirections = 0;
-                    self.owner(slot, budget).await?
-                }
+                Redirection::TryAgain => self.owner(slot, budget).await?,
             };
-            redirections += 1;
-            if redirections > REDIRECTIONS_MAX {
-                self.refresh_soon();
-                return Err(self.unserved("its servers do not agree which of them has a hash slot"));
-            }
         }
     }
 
