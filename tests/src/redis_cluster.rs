@@ -293,6 +293,14 @@ impl RedisCluster {
         let mut target = to.connection().await;
         let source_id: String = ask(&mut source, &cluster("MYID")).await;
         let target_id: String = ask(&mut target, &cluster("MYID")).await;
+        // A server that takes a slot claims it with a higher epoch than all that it has heard of. If it
+        // has not heard of the owner's yet, a late message of the owner takes the slot back: each of
+        // them then names the other, for ever.
+        let epoch = epoch(&mut source, &source_id).await;
+        eventually("what the owner of the slot says of itself", async || {
+            self::epoch(&mut to.connection().await, &source_id).await == epoch
+        })
+        .await;
         let _: () = ask(&mut target, &set_slot(slot, &["IMPORTING", &source_id])).await;
         let _: () = ask(&mut source, &set_slot(slot, &["MIGRATING", &target_id])).await;
     }
@@ -334,6 +342,13 @@ impl RedisCluster {
             let _: () = ask(server, &set_slot(slot, &["NODE", &target_id])).await;
         }
     }
+}
+
+/// The epoch of a server, as far as this one has heard.
+async fn epoch(connection: &mut MultiplexedConnection, id: &str) -> Option<String> {
+    let nodes: String = ask(connection, &cluster("NODES")).await;
+    let node = nodes.lines().find(|line| line.starts_with(id))?;
+    node.split(' ').nth(6).map(str::to_owned)
 }
 
 fn set_slot(slot: u64, state: &[&str]) -> Cmd {
