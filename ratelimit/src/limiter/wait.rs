@@ -3,14 +3,13 @@
 //! A request under a policy with `wait` is checked at once only if no other request waits for its
 //! bucket. Otherwise the limiter estimates when it will be served, after those that wait: if that is
 //! too late the request is rejected at once, and else it queues. Only the first request in a queue is
-//! checked again, as soon as it may be allowed.
+//! checked again, as soon as it may be allowed. If another limit rejects it then, it moves to the queue
+//! of that one.
 //!
 //! A request takes its place when it is found over the limit. Where the store is elsewhere, requests
 //! whose checks are under way at the same time have no order before that.
 
 use std::time::Duration;
-
-use smallvec::SmallVec;
 
 use super::{
     RateLimiter,
@@ -57,12 +56,12 @@ impl Accounts {
         self.iter().filter_map(Account::waited_for)
     }
 
-    /// The buckets that hold the request up, and what it costs them.
-    fn denying(&self) -> SmallVec<[(Bucket, u32); 1]> {
+    /// Returns the bucket that rejects the request longest, and what it costs that.
+    fn last_to_allow(&self) -> Option<(Bucket, u32)> {
         let denying = self.iter().filter(|account| account.denies());
-        denying
-            .filter_map(|account| Some((account.bucket()?, account.cost)))
-            .collect()
+        let retry_after = |account: &&Account| account.decision.map(|found| found.retry_after);
+        let last = denying.max_by_key(retry_after)?;
+        Some((last.bucket()?, last.cost))
     }
 }
 
@@ -115,10 +114,10 @@ impl RateLimiter {
             if !accounts.can_be_served_in_time() {
                 return Verdict::Limited;
             }
-            let entered = self
-                .0
-                .queue
-                .enter(&accounts.denying(), &backlog, tries_left == 0);
+            let Some((bucket, cost)) = accounts.last_to_allow() else {
+                return Verdict::Limited;
+            };
+            let entered = self.0.queue.enter(bucket, cost, &backlog, tries_left == 0);
             match entered {
                 Entered::Place(place) => return self.hold(accounts, place).await,
                 Entered::Full => return Verdict::Limited,
@@ -158,12 +157,16 @@ impl RateLimiter {
                 }
             }
             let verdict = self.decide(accounts, self.deadline()).await;
-            let (Some(end), Some(retry_after)) = (end(accounts), accounts.longest_wait()) else {
+            let (Some(end), Some(retry_after), Some((bucket, cost))) = (
+                end(accounts),
+                accounts.longest_wait(),
+                accounts.last_to_allow(),
+            ) else {
                 return verdict;
             };
             until = until.min(end);
             if clock.now_micros().saturating_add(micros(retry_after)) > until
-                || !place.enter_also(&accounts.denying())
+                || !place.move_to(bucket, cost, retry_after)
             {
                 return verdict;
             }

@@ -1,9 +1,12 @@
 //! The requests that wait for a bucket, in a queue for each.
 //!
-//! A request may wait for several buckets. Its ticket says where it stands in each of their queues,
-//! so that of any two requests the same one is first in all of them, and no two wait for each other.
-//! What a request holds is its place in these queues and nothing else: there is no lock or permit
-//! that a future could take with it when it is dropped.
+//! A request that is over several limits is in the queue of the bucket which has room for it last. In
+//! the queues of the others it would hold up requests that these have room for. Its ticket says where it
+//! stands in each queue that it moves to, so that of any two requests the same one is first in all of
+//! them, and no two wait for each other.
+//!
+//! What a request holds is its place in these queues and nothing else: there is no lock or permit that a
+//! future could take with it when it is dropped.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -11,9 +14,10 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use tokio::sync::Notify;
 
 use crate::store::Bucket;
@@ -100,38 +104,70 @@ impl WaitQueue {
         self.lock().backlog(buckets, u64::MAX)
     }
 
-    /// Enters the queues of these buckets, each with a cost, if the backlog still says what is ahead
-    /// there. Where others wait less, or `is_last_try`, that does not matter.
+    /// Enters the queue of a bucket with a cost, if the backlog still says what is ahead there. If it
+    /// `is_last_try`, that does not matter.
     pub(super) fn enter(
         &self,
-        charged: &[(Bucket, u32)],
+        bucket: Bucket,
+        cost: u32,
         backlog: &Backlog,
         is_last_try: bool,
     ) -> Entered<'_> {
         let mut queues = self.lock();
-        let has_grown = |(bucket, _): &(Bucket, u32)| {
-            let last = queues.of_buckets.get(bucket).and_then(VecDeque::back);
-            let known = backlog.of(bucket).map(|ahead| ahead.last_ticket);
-            last.is_some_and(|last| known.is_none_or(|known| last.ticket > known))
-        };
-        if !is_last_try && charged.iter().any(has_grown) {
+        if !is_last_try && queues.has_grown(&bucket, backlog) {
             return Entered::Changed;
         }
         let ticket = queues.next_ticket;
         queues.next_ticket += 1;
-        let mut place = Place {
+        let turn = Arc::new(Notify::new());
+        let waiter = Waiter {
+            ticket,
+            cost,
+            turn: turn.clone(),
+        };
+        if !self.insert(&mut queues, bucket, waiter) {
+            return Entered::Full;
+        }
+        Entered::Place(Place {
             queue: self,
             ticket,
-            buckets: SmallVec::new(),
-            turn: Arc::new(Notify::new()),
+            charged: smallvec![(bucket, cost)],
+            turn,
+        })
+    }
+
+    /// Returns false if the queue is full.
+    fn insert(&self, queues: &mut Queues, bucket: Bucket, waiter: Waiter) -> bool {
+        if self.len.load(Ordering::Relaxed) >= MAX_WAITERS {
+            return false;
+        }
+        let waiters = queues.of_buckets.entry(bucket).or_default();
+        if waiters.len() >= MAX_WAITERS_OF_BUCKET {
+            return false;
+        }
+        let at = waiters.partition_point(|other| other.ticket < waiter.ticket);
+        waiters.insert(at, waiter);
+        // Changed under the lock only.
+        self.len.fetch_add(1, Ordering::Release);
+        true
+    }
+
+    fn remove(&self, queues: &mut Queues, bucket: Bucket, ticket: u64) {
+        let Entry::Occupied(mut waiters) = queues.of_buckets.entry(bucket) else {
+            return;
         };
-        let has_entered = place.insert(&mut queues, charged);
-        // Dropping a place takes the lock.
-        drop(queues);
-        if has_entered {
-            Entered::Place(place)
-        } else {
-            Entered::Full
+        let Ok(at) = waiters
+            .get()
+            .binary_search_by_key(&ticket, |waiter| waiter.ticket)
+        else {
+            return;
+        };
+        waiters.get_mut().remove(at);
+        self.len.fetch_sub(1, Ordering::Release);
+        match waiters.get().front() {
+            Some(next) if at == 0 => next.turn.notify_one(),
+            Some(_) => {}
+            None => drop(waiters.remove()),
         }
     }
 
@@ -154,6 +190,19 @@ impl WaitQueue {
 }
 
 impl Queues {
+    /// Whether requests have entered a bucket's queue since the backlog was read.
+    fn has_grown(&self, bucket: &Bucket, backlog: &Backlog) -> bool {
+        let last = self.of_buckets.get(bucket).and_then(VecDeque::back);
+        let known = backlog.of(bucket).map(|ahead| ahead.last_ticket);
+        last.is_some_and(|last| known.is_none_or(|known| last.ticket > known))
+    }
+
+    /// Whether no request in a bucket's queue has an earlier ticket.
+    fn is_first(&self, bucket: &Bucket, ticket: u64) -> bool {
+        let first = self.of_buckets.get(bucket).and_then(VecDeque::front);
+        first.is_none_or(|first| first.ticket >= ticket)
+    }
+
     /// The requests with earlier tickets in the queues of these buckets.
     fn backlog(&self, buckets: impl Iterator<Item = Bucket>, ticket: u64) -> Backlog {
         let ahead = |bucket: Bucket| {
@@ -170,47 +219,43 @@ impl Queues {
     }
 }
 
-/// A request's place in the queues of the buckets that it waits for. Dropped, it is given up: also
-/// when the client has gone away.
+/// A request's place in the queues of the buckets that it waits for. Dropped, it is given up: also when
+/// the client has gone away.
 pub(super) struct Place<'a> {
     queue: &'a WaitQueue,
     ticket: u64,
-    buckets: SmallVec<[Bucket; 1]>,
+    charged: SmallVec<[(Bucket, u32); 1]>,
     turn: Arc<Notify>,
 }
 
 impl Place<'_> {
-    /// Enters the queues of these buckets as well, ahead of all that came later. Returns false if
-    /// one is full.
-    pub(super) fn enter_also(&mut self, charged: &[(Bucket, u32)]) -> bool {
-        let queue = self.queue;
-        self.insert(&mut queue.lock(), charged)
-    }
-
-    fn insert(&mut self, queues: &mut Queues, charged: &[(Bucket, u32)]) -> bool {
-        for &(bucket, cost) in charged {
-            if self.buckets.contains(&bucket) {
-                continue;
+    /// Moves to the queue of a bucket that has room for the request after this time at the earliest,
+    /// ahead of all that came later. Returns false if that is full.
+    ///
+    /// A bucket that has room now is left to others, who may take what the request needs of it. If all
+    /// did so that rejected it once, it might never be served. So a bucket is kept for it the first time
+    /// that the other one takes no longer than the bucket takes to earn the cost of the request.
+    pub(super) fn move_to(&mut self, bucket: Bucket, cost: u32, retry_after: Duration) -> bool {
+        let mut queues = self.queue.lock();
+        let is_new = self.charged.iter().all(|(other, _)| *other != bucket);
+        let is_next = is_new && queues.is_first(&bucket, self.ticket);
+        self.charged.retain(|(other, cost)| {
+            let is_kept = *other == bucket || (is_next && retry_after <= earned_in(other, *cost));
+            if !is_kept {
+                self.queue.remove(&mut queues, *other, self.ticket);
             }
-            if self.queue.len.load(Ordering::Relaxed) >= MAX_WAITERS {
-                return false;
-            }
-            let waiters = queues.of_buckets.entry(bucket).or_default();
-            if waiters.len() >= MAX_WAITERS_OF_BUCKET {
-                return false;
-            }
-            let at = waiters.partition_point(|waiter| waiter.ticket < self.ticket);
-            let waiter = Waiter {
-                ticket: self.ticket,
-                cost,
-                turn: self.turn.clone(),
-            };
-            waiters.insert(at, waiter);
-            self.buckets.push(bucket);
-            // Changed under the lock only.
-            self.queue.len.fetch_add(1, Ordering::Release);
+            is_kept
+        });
+        if !is_new {
+            return true;
         }
-        true
+        let waiter = Waiter {
+            ticket: self.ticket,
+            cost,
+            turn: self.turn.clone(),
+        };
+        self.charged.push((bucket, cost));
+        self.queue.insert(&mut queues, bucket, waiter)
     }
 
     /// How many requests are ahead of this one, in the longest of its queues.
@@ -223,7 +268,8 @@ impl Place<'_> {
     /// The requests ahead of this one.
     pub(super) fn backlog(&self) -> Backlog {
         let queues = self.queue.lock();
-        queues.backlog(self.buckets.iter().copied(), self.ticket)
+        let buckets = self.charged.iter().map(|(bucket, _)| *bucket);
+        queues.backlog(buckets, self.ticket)
     }
 
     /// Waits until the request is the first in all of its queues.
@@ -240,36 +286,24 @@ impl Place<'_> {
 
     fn is_first(&self) -> bool {
         let queues = self.queue.lock();
-        self.buckets.iter().all(|bucket| {
-            let waiters = queues.of_buckets.get(bucket);
-            let first = waiters.and_then(VecDeque::front);
-            first.is_none_or(|first| first.ticket == self.ticket)
-        })
+        let mut buckets = self.charged.iter().map(|(bucket, _)| bucket);
+        buckets.all(|bucket| queues.is_first(bucket, self.ticket))
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut queues = self.queue.lock();
-        for &bucket in &self.buckets {
-            let Entry::Occupied(mut waiters) = queues.of_buckets.entry(bucket) else {
-                continue;
-            };
-            let Ok(at) = waiters
-                .get()
-                .binary_search_by_key(&self.ticket, |waiter| waiter.ticket)
-            else {
-                continue;
-            };
-            waiters.get_mut().remove(at);
-            self.queue.len.fetch_sub(1, Ordering::Release);
-            match waiters.get().front() {
-                Some(next) if at == 0 => next.turn.notify_one(),
-                Some(_) => {}
-                None => drop(waiters.remove()),
-            }
+        for (bucket, _) in &self.charged {
+            self.queue.remove(&mut queues, *bucket, self.ticket);
         }
     }
+}
+
+/// How long a bucket takes on average to earn this cost.
+fn earned_in(bucket: &Bucket, cost: u32) -> Duration {
+    let quota = bucket.quota();
+    quota.per().saturating_mul(cost) / quota.limit().max(1)
 }
 
 #[cfg(test)]
@@ -285,6 +319,9 @@ mod tests {
         policy::{Algorithm, Policy, Quota, Tier},
     };
 
+    /// Longer than a bucket takes to earn the cost of a request.
+    const LATER: Duration = Duration::from_secs(61);
+
     fn bucket(n: usize) -> Bucket {
         static POLICY: Policy = Policy::new(
             "queued",
@@ -295,9 +332,8 @@ mod tests {
         Bucket::new(&POLICY, POLICY.default_tier(), client).expect("limited")
     }
 
-    fn enter<'a>(queue: &'a WaitQueue, buckets: &[usize]) -> Option<Place<'a>> {
-        let charged: Vec<_> = buckets.iter().map(|n| (bucket(*n), 1)).collect();
-        match queue.enter(&charged, &Backlog::default(), true) {
+    fn enter(queue: &WaitQueue, n: usize) -> Option<Place<'_>> {
+        match queue.enter(bucket(n), 1, &Backlog::default(), true) {
             Entered::Place(place) => Some(place),
             Entered::Changed | Entered::Full => None,
         }
@@ -308,16 +344,19 @@ mod tests {
         let queue = WaitQueue::default();
         let mut places = Vec::new();
         for n in 0..200 {
-            places.extend((0..=MAX_WAITERS_OF_BUCKET).filter_map(|_| enter(&queue, &[n])));
+            places.extend((0..=MAX_WAITERS_OF_BUCKET).filter_map(|_| enter(&queue, n)));
         }
         assert_eq!(places.len(), MAX_WAITERS);
         let of_the_first = queue.backlog([bucket(0)].into_iter());
         let costs = of_the_first.costs(&bucket(0)).map(<[u32]>::len);
         assert_eq!(costs, Some(MAX_WAITERS_OF_BUCKET));
-        assert!(enter(&queue, &[1_000]).is_none());
-        drop(places.pop());
-        assert!(enter(&queue, &[1_000, 1_001]).is_none());
-        assert!(enter(&queue, &[1_000]).is_some());
+        assert!(enter(&queue, 1_000).is_none());
+        let mut last = places.pop().expect("a place");
+        // Not one more, though there is no place left.
+        assert!(last.move_to(bucket(1_000), 1, LATER));
+        assert!(!last.move_to(bucket(0), 1, LATER));
+        assert!(enter(&queue, 1_000).is_some(), "it is in no queue");
+        drop(last);
         drop(places);
         assert_eq!(queue.len.load(Ordering::Relaxed), 0);
         assert!(queue.lock().of_buckets.is_empty());
@@ -326,8 +365,7 @@ mod tests {
     #[test]
     fn a_backlog_that_has_grown_is_read_again_and_one_that_has_shrunk_is_not() {
         let queue = WaitQueue::default();
-        let charged = [(bucket(0), 1)];
-        let enter = |backlog: &Backlog| queue.enter(&charged, backlog, false);
+        let enter = |backlog: &Backlog| queue.enter(bucket(0), 1, backlog, false);
         let backlog = || queue.backlog([bucket(0)].into_iter());
         let nothing = backlog();
         assert!(nothing.is_empty());
@@ -348,23 +386,24 @@ mod tests {
     }
 
     #[test]
-    fn the_first_in_all_queues_has_its_turn_and_hands_it_on_when_it_goes() {
+    fn the_first_in_a_queue_has_its_turn_and_hands_it_on_when_it_goes() {
         let queue = WaitQueue::default();
-        let mut old = enter(&queue, &[0]).expect("room");
-        let middle = enter(&queue, &[0, 1]).expect("room");
-        let young = enter(&queue, &[1]).expect("room");
+        let mut old = enter(&queue, 0).expect("room");
+        let middle = enter(&queue, 0).expect("room");
+        let young = enter(&queue, 1).expect("room");
         assert!(has_its_turn(&old));
         assert!(!has_its_turn(&middle));
-        assert!(!has_its_turn(&young));
-        // It comes late to the other queue, and is ahead there too.
-        assert!(old.enter_also(&[(bucket(1), 1)]));
+        assert!(has_its_turn(&young));
+        // It comes late to the other queue, and is ahead there.
+        let mut waiting = Box::pin(middle.first());
+        assert!(!is_ready(&mut waiting));
+        assert!(old.move_to(bucket(1), 1, LATER));
+        assert!(is_ready(&mut waiting));
         assert!(has_its_turn(&old));
         assert!(old.backlog().is_empty());
-        assert!(middle.backlog().costs(&bucket(1)).is_some());
+        assert!(young.backlog().costs(&bucket(1)).is_some());
 
         let mut waiting = Box::pin(young.first());
-        assert!(!is_ready(&mut waiting));
-        drop(middle);
         assert!(!is_ready(&mut waiting));
         drop(old);
         assert!(is_ready(&mut waiting));

@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     clock::ManualClock,
     limiter::{Caller, RateLimitStatus, Settings},
-    policy::OnStoreError,
+    policy::{Key, OnStoreError},
     store::{AnyStore, MemoryStore, Store},
 };
 
@@ -295,7 +295,7 @@ async fn all_requests_are_served_on_many_threads() {
             Quota::new(1, Duration::from_millis(1)).with_burst(4),
         )],
     )
-    .with_key(crate::policy::Key::Global)
+    .with_key(Key::Global)
     .with_wait(Duration::from_secs(60));
     static CLIENT: Policy = Policy::new(
         "threads_client",
@@ -337,4 +337,130 @@ async fn all_requests_are_served_on_many_threads() {
         Bucket::new(&CLIENT, CLIENT.default_tier(), client)
     }));
     assert!(queues.is_empty());
+}
+
+/// A client that waits for a limit of its own leaves to the others what all of them share.
+#[tokio::test]
+async fn requests_that_wait_for_their_own_limit_hold_up_nobody_under_another() {
+    const WAIT: Duration = Duration::from_secs(10);
+    static GLOBAL: Policy = Policy::new(
+        "held_up_global",
+        Algorithm::TokenBucket,
+        &[Tier::new("default", Quota::per_second(10))],
+    )
+    .with_key(Key::Global)
+    .with_wait(WAIT);
+    static CLIENT: Policy = Policy::new(
+        "held_up_client",
+        Algorithm::TokenBucket,
+        &[Tier::new("default", Quota::per_second(1))],
+    )
+    .with_wait(WAIT);
+    let check = |limiter: &RateLimiter, client: u8| -> Check {
+        let limiter = limiter.clone();
+        Box::pin(async move {
+            let (parts, ()) = Request::new(()).into_parts();
+            let caller = Caller::new(&parts).with_peer(Some([127, 0, 0, client].into()));
+            limiter.check_all(&[&GLOBAL, &CLIENT], caller).await
+        })
+    };
+    // One that both limits reject when it comes, and one that its own rejects when it is its turn.
+    for slow in [1, 200] {
+        let clock = ManualClock::new();
+        let store = MemoryStore::new().with_clock(clock.clone());
+        let limiter = RateLimiter::builder().store(store).build();
+        let limiter = limiter.expect("nothing is wrong with it");
+        for client in 1..=10 {
+            assert_allowed(&mut check(&limiter, client));
+        }
+        let mut slow: Vec<Check> = (0..8).map(|_| check(&limiter, slow)).collect();
+        slow.iter_mut().for_each(assert_waits);
+        let mut others = Vec::new();
+        let mut allowed = [0, 0];
+        // Ten tokens a second: nine for as many clients that come, and one for the slow one.
+        for tick in 1..=40_u8 {
+            clock.advance(Duration::from_millis(100));
+            if tick % 10 != 0 {
+                others.push(check(&limiter, 100 + tick));
+            }
+            for _ in 0..4 {
+                for (waiting, allowed) in [&mut slow, &mut others].into_iter().zip(&mut allowed) {
+                    waiting.retain_mut(|check| {
+                        let status = settle(check);
+                        *allowed +=
+                            u32::from(status.as_ref().is_some_and(RateLimitStatus::is_allowed));
+                        status.is_none()
+                    });
+                }
+            }
+        }
+        assert_eq!(allowed, [4, 36], "{} wait", others.len());
+    }
+}
+
+/// Others take what two limits have as soon as they have it, and a request needs both.
+#[tokio::test]
+async fn a_request_under_two_limits_is_served_though_others_use_up_each() {
+    const WAIT: Duration = Duration::from_secs(10);
+    static FAST: Policy = Policy::new(
+        "both_fast",
+        Algorithm::TokenBucket,
+        &[Tier::new("default", Quota::per_second(10))],
+    )
+    .with_wait(WAIT);
+    static SLOW: Policy = Policy::new(
+        "both_slow",
+        Algorithm::TokenBucket,
+        &[Tier::new("default", Quota::per_second(2))],
+    )
+    .with_wait(WAIT);
+    static BOTH: [&Policy; 2] = [&FAST, &SLOW];
+    let [fast, slow] = [&BOTH[..1], &BOTH[1..]];
+    let check = |limiter: &RateLimiter, policies: &'static [&'static Policy]| -> Check {
+        let limiter = limiter.clone();
+        Box::pin(async move {
+            let (parts, ()) = Request::new(()).into_parts();
+            let caller = Caller::new(&parts).with_peer(Some([127, 0, 0, 1].into()));
+            limiter.check_all(policies, caller).await
+        })
+    };
+    for ahead in 0..5 {
+        let clock = ManualClock::new();
+        let store = MemoryStore::new().with_clock(clock.clone());
+        let limiter = RateLimiter::builder().store(store).build();
+        let limiter = limiter.expect("nothing is wrong with it");
+        let begin = |waiting: &mut Vec<Check>, policies, many| {
+            for _ in 0..many {
+                waiting.push(check(&limiter, policies));
+            }
+            waiting.retain_mut(|check| settle(check).is_none());
+        };
+        let mut others = Vec::new();
+        begin(&mut others, fast, 10 + 2 * ahead);
+        begin(&mut others, slow, 2 + ahead);
+        let mut both = check(&limiter, &BOTH);
+        assert_waits(&mut both);
+        begin(&mut others, fast, 40);
+        begin(&mut others, slow, 10);
+        // Half a second later there is the first token for it, and another half after it for each.
+        let mut served = None;
+        for tick in 0..40 {
+            clock.advance(Duration::from_millis(100));
+            for _ in 0..4 {
+                others.retain_mut(|check| settle(check).is_none());
+                served = served.or(settle(&mut both).map(|status| (tick, status.is_allowed())));
+                if served.is_some() {
+                    break;
+                }
+            }
+            if served.is_some() {
+                break;
+            }
+            begin(&mut others, fast, 1);
+            begin(&mut others, slow, 1);
+        }
+        let (tick, allowed) = served.expect("it is served");
+        assert!(allowed, "{ahead} ahead");
+        assert!(tick <= 5 * (ahead + 1) + 5, "{ahead} ahead: {tick}");
+    }
 }
