@@ -78,8 +78,10 @@ impl Carried {
             status.limiter().is_same_as(limiter)
                 && status.read(|accounts| accounts.iter().any(is_of))
         };
+        let needs_caller = policy.key().needs_caller() || policy.tiers().len() > 1;
         let decided = self.decided.iter();
-        let decided = decided.filter(move |decided| decided.identity == rules.identity);
+        let decided =
+            decided.filter(move |decided| !needs_caller || decided.identity == rules.identity);
         decided.map(|decided| &decided.status).filter(has)
     }
 }

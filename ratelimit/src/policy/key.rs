@@ -45,6 +45,15 @@ impl Key {
             _ => false,
         }
     }
+
+    /// Returns whether the client depends on who the caller is.
+    pub(crate) fn needs_caller(self) -> bool {
+        match self {
+            Self::Caller => true,
+            Self::All(keys) => keys.iter().any(|key| key.needs_caller()),
+            _ => false,
+        }
+    }
 }
 
 /// What a function in `#[rate_limit(key = …)]` may return: a text, a number, an address, or an

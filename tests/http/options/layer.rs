@@ -5,14 +5,14 @@ use std::time::Duration;
 use axum::{
     Extension, Router,
     body::Body,
-    http::{Request, Response, StatusCode},
+    http::{Request, Response, StatusCode, request::Parts},
     response::IntoResponse,
     routing::{get as route, post},
 };
 use ratelimit::{
-    Bucket, Charge, ClientId, Decision, MemoryStore, PolicySource, RateLimitExceeded,
-    RateLimitLayer, RateLimitStatus, RateLimiter, StaticTiers, Store, StoreError, policy,
-    rate_limit,
+    Bucket, Charge, ClientId, Decision, Identified, Identity, MemoryStore, PolicySource,
+    RateLimitExceeded, RateLimitLayer, RateLimitStatus, RateLimiter, StaticTiers, Store,
+    StoreError, policy, rate_limit,
 };
 use ratelimit_tests::{App, header};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -201,6 +201,56 @@ async fn a_policy_on_a_layer_and_beside_another_on_a_handler_is_charged_once() {
             let limit = policy.default_tier().quota().expect("limited").limit();
             assert_eq!(left, limit - n, "{}", policy.name());
         }
+    }
+}
+
+policy! { ByAddress: limit = 100, per = "1m", key = ip }
+policy! { ByCaller: limit = 100, per = "1m", key = caller }
+
+struct User;
+
+impl<S: Sync> axum::extract::FromRequestParts<S> for User {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        Ok(Self)
+    }
+}
+
+impl Identity for User {
+    fn identify(&self) -> Option<Identified<'_>> {
+        Some(Identified::new("alice"))
+    }
+}
+
+#[rate_limit(policy = ByAddress)]
+#[rate_limit(policy = ByCaller)]
+#[rate_limit(limit = 1_000, name = "of_user", identity = User)]
+async fn of_user() {}
+
+/// The layers do not know the caller, which matters only where the bucket is the caller's.
+#[tokio::test]
+async fn a_policy_on_a_layer_and_on_a_handler_that_knows_its_callers_is_charged_once() {
+    let limiter = in_memory();
+    let router = Router::new()
+        .route("/", route(of_user))
+        .layer(RateLimitLayer::<ByAddress>::new())
+        .layer(RateLimitLayer::<ByCaller>::new())
+        .layer(Extension(limiter.clone()));
+    let app = App::start(router).await;
+    assert_eq!(app.status("/").await, 200);
+    let address: ClientId = "127.0.0.1".parse().expect("a client");
+    let user = ClientId::identity(b"alice");
+    for (limits, client, left) in [
+        (ByAddress::limits(), address, 99),
+        (ByAddress::limits(), user, 100),
+        (ByCaller::limits(), address, 99),
+        (ByCaller::limits(), user, 99),
+    ] {
+        let policy = limits[0].policy();
+        let bucket = Bucket::new(policy, policy.default_tier(), client).expect("limited");
+        let found = limiter.peek(&bucket).await.expect("in memory").remaining;
+        assert_eq!(found, left, "{bucket}");
     }
 }
 
