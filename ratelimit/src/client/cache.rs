@@ -142,7 +142,17 @@ struct State {
 struct Answer {
     caller: Option<KnownCaller>,
     /// In the time of the limiter's clock.
-    fresh_until: u64,
+    recorded_at: u64,
+    /// In microseconds.
+    fresh_for: u64,
+}
+
+impl Answer {
+    /// Whether it can be used without a look-up. It cannot if the clock was set back by more than it
+    /// is fresh for: its age is then unknown.
+    fn is_fresh(&self, now: u64) -> bool {
+        now.abs_diff(self.recorded_at) < self.fresh_for
+    }
 }
 
 /// A look-up whose end is not recorded yet. It lives as long as a request waits for it: a future that
@@ -241,7 +251,7 @@ impl TierCache {
         let mut state = entry.lock();
         let now = self.clock.now_micros();
         if let Some(answer) = &state.answer
-            && now < answer.fresh_until
+            && answer.is_fresh(now)
         {
             return Step::Use(answer.caller.clone());
         }
@@ -330,10 +340,10 @@ impl TierCache {
                 (last.and_then(|answer| answer.caller), FAILED_FOR)
             }
         };
-        let now = self.clock.now_micros();
         state.answer = Some(Answer {
             caller,
-            fresh_until: now.saturating_add(micros(fresh_for)),
+            recorded_at: self.clock.now_micros(),
+            fresh_for: micros(fresh_for),
         });
         true
     }

@@ -365,3 +365,18 @@ async fn look_ups_are_counted_by_their_result() {
     assert_eq!(look_ups.take(), [("hit", 2), ("miss", 1), ("error", 1)]);
     assert_eq!(look_ups.take(), [("hit", 0), ("miss", 0), ("error", 0)]);
 }
+
+/// An answer is as old as the clock says that it is, whichever way that was moved.
+#[tokio::test]
+async fn an_answer_is_not_used_for_longer_because_the_clock_is_set_back() {
+    let hour = Duration::from_secs(3_600);
+    let setup = setup(Ok(Some("pro")));
+    let now = Duration::from_micros(setup.clock.now_micros());
+    setup.clock.set(now + hour);
+    setup.will_answer(Ok(Some("pro")));
+    assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+    setup.clock.set(now);
+    setup.clock.advance(CacheSettings::default().known_for);
+    setup.will_answer(Ok(None));
+    assert_eq!(setup.tier().await, None);
+}
