@@ -42,6 +42,8 @@ struct Decided {
     source: TypeId,
     /// The type that says who the caller is.
     identity: TypeId,
+    /// Whether the matched route had all parameters that the keys of its policies name.
+    has_parameters: bool,
     status: Arc<RateLimitStatus>,
 }
 
@@ -49,12 +51,9 @@ struct Decided {
 type Policies = SmallVec<[&'static Policy; 1]>;
 
 impl Carried {
-    /// Returns the policies of a source that no limit outside has charged for the same caller. A key
-    /// that needs the path is another one outside of the router.
+    /// Returns the policies of a source that no limit outside has charged for the same caller.
     fn undecided(&self, rules: Rules, limiter: &RateLimiter) -> Policies {
-        let is_decided = |policy: &&Policy| {
-            !policy.key().needs_path() && self.by(rules, limiter, policy).next().is_some()
-        };
+        let is_decided = |policy: &&Policy| self.by(rules, limiter, policy).next().is_some();
         rules
             .policies()
             .filter(|policy| !is_decided(policy))
@@ -79,9 +78,13 @@ impl Carried {
                 && status.read(|accounts| accounts.iter().any(is_of))
         };
         let needs_caller = policy.key().needs_caller() || policy.tiers().len() > 1;
-        let decided = self.decided.iter();
-        let decided =
-            decided.filter(move |decided| !needs_caller || decided.identity == rules.identity);
+        // A key that needs the path is another one outside of the router.
+        let needs_path = policy.key().needs_path();
+        let is_same_client = move |decided: &&Decided| {
+            (!needs_caller || decided.identity == rules.identity)
+                && (!needs_path || decided.has_parameters)
+        };
+        let decided = self.decided.iter().filter(is_same_client);
         decided.map(|decided| &decided.status).filter(has)
     }
 }
@@ -174,6 +177,12 @@ impl Rules {
         self.policies().any(|policy| policy.key().needs_path())
     }
 
+    /// Whether these are all parameters that the keys name.
+    fn have_parameters(self, path: &[(String, String)]) -> bool {
+        self.policies()
+            .all(|policy| policy.key().has_parameters(path))
+    }
+
     /// Whether what a request says itself is all that the decision needs.
     fn go_by_parts(self) -> bool {
         !self.has_identity() && !self.need_path()
@@ -237,7 +246,7 @@ fn decide_at_once(parts: &mut Parts, rules: Rules, own: Option<&RateLimiter>) ->
         }
     };
     let status = status.wanted(is_wanted(carried(parts), limiter));
-    Some(conclude(parts, rules, status))
+    Some(conclude(parts, rules, true, status))
 }
 
 /// Returns the decision that was taken before, which is then the innermost one.
@@ -296,7 +305,7 @@ async fn decide_in_time<S>(
         limiter.check_all(&policies, caller).await
     };
     let status = status.wanted(is_wanted(carried(parts), limiter));
-    conclude(parts, rules, status)
+    conclude(parts, rules, rules.have_parameters(&path), status)
 }
 
 fn caller<'a>(
@@ -310,7 +319,12 @@ fn caller<'a>(
         .with_identity(identified)
 }
 
-fn conclude(parts: &mut Parts, rules: Rules, status: RateLimitStatus) -> Checked {
+fn conclude(
+    parts: &mut Parts,
+    rules: Rules,
+    has_parameters: bool,
+    status: RateLimitStatus,
+) -> Checked {
     let status = Arc::new(status);
     let mut response = match status.verdict() {
         Verdict::Admitted => {
@@ -318,6 +332,7 @@ fn conclude(parts: &mut Parts, rules: Rules, status: RateLimitStatus) -> Checked
             carried.decided.push(Decided {
                 source: rules.id,
                 identity: rules.identity,
+                has_parameters,
                 status: status.clone(),
             });
             carried.is_wanted |= status.is_wanted();

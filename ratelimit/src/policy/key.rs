@@ -46,6 +46,15 @@ impl Key {
         }
     }
 
+    /// Returns whether these are all parameters of the route that are needed.
+    pub(crate) fn has_parameters(self, path: &[(String, String)]) -> bool {
+        match self {
+            Self::Path(name) => path.iter().any(|(known, _)| known == name),
+            Self::All(keys) => keys.iter().all(|key| key.has_parameters(path)),
+            _ => true,
+        }
+    }
+
     /// Returns whether the client depends on who the caller is.
     pub(crate) fn needs_caller(self) -> bool {
         match self {

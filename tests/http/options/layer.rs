@@ -15,7 +15,7 @@ use ratelimit::{
     StoreError, policy, rate_limit,
 };
 use ratelimit_tests::{App, header};
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 use super::{get, left};
 use crate::limiters;
@@ -251,6 +251,36 @@ async fn a_policy_on_a_layer_and_on_a_handler_that_knows_its_callers_is_charged_
         let bucket = Bucket::new(policy, policy.default_tier(), client).expect("limited");
         let found = limiter.peek(&bucket).await.expect("in memory").remaining;
         assert_eq!(found, left, "{bucket}");
+    }
+}
+
+policy! { OfPage: limit = 100, per = "1m", key = path("page") }
+
+#[rate_limit(policy = OfPage)]
+#[rate_limit(limit = 1_000, name = "beside_page")]
+async fn page() {}
+
+/// Within the router a layer knows the route's parameters, and around it not.
+#[tokio::test]
+async fn a_policy_by_path_is_charged_once_if_the_layer_knows_the_route() {
+    for (is_within, by_address) in [(true, 100), (false, 99)] {
+        let limiter = in_memory();
+        let layer = RateLimitLayer::<OfPage>::new();
+        let router = Router::new().route("/{page}", route(page));
+        let router = if is_within {
+            router.route_layer(layer)
+        } else {
+            Router::new().fallback_service(layer.layer(router))
+        };
+        let app = App::start(router.layer(Extension(limiter.clone()))).await;
+        assert_eq!(app.status("/news").await, 200);
+        let address: ClientId = "127.0.0.1".parse().expect("a client");
+        for (client, left) in [(ClientId::path("news"), 99), (address, by_address)] {
+            let policy = OfPage::limits()[0].policy();
+            let bucket = Bucket::new(policy, policy.default_tier(), client).expect("limited");
+            let found = limiter.peek(&bucket).await.expect("in memory").remaining;
+            assert_eq!(found, left, "{bucket}");
+        }
     }
 }
 
