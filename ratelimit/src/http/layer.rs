@@ -73,7 +73,7 @@ impl<P> RateLimitLayer<P> {
     }
 
     /// Exempts requests for these paths: for exactly this path, or, with `/*` at its end, for each
-    /// path that begins with it.
+    /// path that begins with it and has no segment `..`, which a service inside might resolve.
     ///
     /// A path is written as in the routes of the router that the layer is put on. A layer within a
     /// router that is nested at `/api` exempts `/health`; one around both exempts `/api/health`.
@@ -110,10 +110,16 @@ impl Settings {
         self.exempt
             .iter()
             .any(|exempt| match exempt.strip_suffix('*') {
-                Some(beginning) => path.starts_with(beginning),
+                Some(beginning) => path.starts_with(beginning) && !has_parent_segment(path),
                 None => path == exempt,
             })
     }
+}
+
+/// Returns whether a segment of the path leads to the one above: `..`, also percent-encoded.
+fn has_parent_segment(path: &str) -> bool {
+    path.split('/')
+        .any(|segment| segment.to_ascii_lowercase().replace("%2e", ".") == "..")
 }
 
 impl<S, P> Layer<S> for RateLimitLayer<P> {
