@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     client::{Identified, Identity},
-    limiter::{Account, Caller, RateLimitStatus, RateLimiter, Verdict},
+    limiter::{Account, Caller, OutsideDecisions, RateLimitStatus, RateLimiter, Verdict},
     policy::Policy,
 };
 
@@ -51,19 +51,18 @@ struct Decided {
 type Policies = SmallVec<[&'static Policy; 1]>;
 
 impl Carried {
-    /// Returns the policies of a source that no limit outside has charged for the same caller.
-    fn undecided(&self, rules: Rules, limiter: &RateLimiter) -> Policies {
-        let is_decided = |policy: &&Policy| self.by(rules, limiter, policy).next().is_some();
-        rules
-            .policies()
-            .filter(|policy| !is_decided(policy))
-            .collect()
-    }
-
-    /// Returns the innermost decision about one of the policies.
-    fn last_of(&self, rules: Rules, limiter: &RateLimiter) -> Option<Arc<RateLimitStatus>> {
-        let decided = |policy| self.by(rules, limiter, policy).last();
-        rules.policies().filter_map(decided).last().cloned()
+    /// Returns the policies of a source that no limit outside has charged for the same caller, and the
+    /// innermost decisions about the others.
+    fn divide(&self, rules: Rules, limiter: &RateLimiter) -> (Policies, OutsideDecisions) {
+        let mut undecided = Policies::new();
+        let mut outside = OutsideDecisions::new();
+        for policy in rules.policies() {
+            match self.by(rules, limiter, policy).last() {
+                Some(status) => outside.push((policy, status.clone())),
+                None => undecided.push(policy),
+            }
+        }
+        (undecided, outside)
     }
 
     fn by(
@@ -238,11 +237,13 @@ fn decide_at_once(parts: &mut Parts, rules: Rules, own: Option<&RateLimiter>) ->
     let status = match carried(parts) {
         None => limiter.check_at_once(rules.policies(), caller)?,
         Some(carried) => {
-            let policies = carried.undecided(rules, limiter);
+            let (policies, outside) = carried.divide(rules, limiter);
             if policies.is_empty() {
-                return carried.last_of(rules, limiter).map(Ok);
+                let status = of_layers(outside)?;
+                return Some(Ok(record(parts, rules, true, status)));
             }
-            limiter.check_at_once(policies, caller)?
+            let status = limiter.check_at_once(policies, caller)?;
+            status.with_outside(outside)
         }
     };
     let status = status.wanted(is_wanted(carried(parts), limiter));
@@ -269,6 +270,17 @@ fn decided_before(
     decided.last().map(|last| last.status.clone())
 }
 
+/// Returns the decision about a handler's policies if layers have charged all of them.
+fn of_layers(mut outside: OutsideDecisions) -> Option<Arc<RateLimitStatus>> {
+    let (_, last) = outside.pop()?;
+    outside.retain(|(_, other)| !Arc::ptr_eq(other, &last));
+    if outside.is_empty() {
+        return Some(last);
+    }
+    let last = RateLimitStatus::clone(&last).with_outside(outside);
+    Some(Arc::new(last))
+}
+
 async fn decide_in_time<S>(
     parts: &mut Parts,
     state: &S,
@@ -288,14 +300,15 @@ async fn decide_in_time<S>(
         Vec::new()
     };
     let limiter = own.unwrap_or_else(|| limiter(parts));
-    let mut policies: Policies = rules.policies().collect();
-    if let Some(carried) = carried(parts) {
-        policies = carried.undecided(rules, limiter);
-        if policies.is_empty()
-            && let Some(status) = carried.last_of(rules, limiter)
-        {
-            return Ok(status);
-        }
+    let (policies, outside) = match carried(parts) {
+        Some(carried) => carried.divide(rules, limiter),
+        None => (rules.policies().collect(), OutsideDecisions::new()),
+    };
+    let has_parameters = rules.have_parameters(&path);
+    if policies.is_empty()
+        && let Some(status) = of_layers(outside.clone())
+    {
+        return Ok(record(parts, rules, has_parameters, status));
     }
     let caller = caller(parts, &path, identified);
     let status = if rules.go_by_parts() {
@@ -304,8 +317,9 @@ async fn decide_in_time<S>(
     } else {
         limiter.check_all(&policies, caller).await
     };
+    let status = status.with_outside(outside);
     let status = status.wanted(is_wanted(carried(parts), limiter));
-    conclude(parts, rules, rules.have_parameters(&path), status)
+    conclude(parts, rules, has_parameters, status)
 }
 
 fn caller<'a>(
@@ -327,17 +341,7 @@ fn conclude(
 ) -> Checked {
     let status = Arc::new(status);
     let mut response = match status.verdict() {
-        Verdict::Admitted => {
-            let carried = parts.extensions.get_or_insert_default::<Carried>();
-            carried.decided.push(Decided {
-                source: rules.id,
-                identity: rules.identity,
-                has_parameters,
-                status: status.clone(),
-            });
-            carried.is_wanted |= status.is_wanted();
-            return Ok(status);
-        }
+        Verdict::Admitted => return Ok(record(parts, rules, has_parameters, status)),
         Verdict::Limited => turn_away(rules.limits, &status),
         Verdict::StoreDown => StoreUnavailable.into_response(),
     };
@@ -345,6 +349,24 @@ fn conclude(
         response.extensions_mut().insert(Rejected);
     }
     Err(RateLimitedRejection::new(response))
+}
+
+/// Has the request carry a decision that allows it, as the innermost one.
+fn record(
+    parts: &mut Parts,
+    rules: Rules,
+    has_parameters: bool,
+    status: Arc<RateLimitStatus>,
+) -> Arc<RateLimitStatus> {
+    let carried = parts.extensions.get_or_insert_default::<Carried>();
+    carried.decided.push(Decided {
+        source: rules.id,
+        identity: rules.identity,
+        has_parameters,
+        status: status.clone(),
+    });
+    carried.is_wanted |= status.is_wanted();
+    status
 }
 
 /// The response to a request over the limit.

@@ -33,6 +33,7 @@ use crate::client::LookUps;
 pub(crate) use self::account::{Account, Accounts, Verdict};
 #[cfg(feature = "dashboard")]
 pub(crate) use self::sampled::Sampled;
+pub(crate) use self::status::OutsideDecisions;
 pub use self::{
     admin::{SetTierError, Standing},
     builder::{BuildError, Builder},

@@ -1,6 +1,6 @@
 //! What was decided about a request: by which policies, on which tiers, and what is left.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ptr, sync::Arc, time::Duration};
 
 use super::{
     RateLimiter,
@@ -39,7 +39,13 @@ pub struct RateLimitStatus {
     is_wanted: bool,
     /// What is left changes when something is charged or given back.
     accounts: Shared<Accounts>,
+    /// `None` for most requests, which makes nothing for it.
+    outside: Option<Arc<OutsideDecisions>>,
 }
+
+/// The policies that a handler shares with layers around it, which have charged them, and the layers'
+/// decisions.
+pub(crate) type OutsideDecisions = Vec<(&'static Policy, Arc<RateLimitStatus>)>;
 
 impl RateLimitStatus {
     pub(super) fn new(limiter: RateLimiter, verdict: Verdict, accounts: Accounts) -> Self {
@@ -48,6 +54,7 @@ impl RateLimitStatus {
             verdict,
             is_wanted: false,
             accounts: Shared::new(accounts),
+            outside: None,
         }
     }
 
@@ -68,6 +75,12 @@ impl RateLimitStatus {
     /// The same, and whether somebody will look for it in the response.
     pub(crate) fn wanted(mut self, is_wanted: bool) -> Self {
         self.is_wanted = is_wanted;
+        self
+    }
+
+    /// The same, and what layers have decided about other policies of the handler.
+    pub(crate) fn with_outside(mut self, outside: OutsideDecisions) -> Self {
+        self.outside = (!outside.is_empty()).then(|| Arc::new(outside));
         self
     }
 
@@ -157,18 +170,36 @@ impl RateLimitStatus {
     ///
     /// The headers of the answer say what is left after it.
     pub async fn charge(&self, cost: u32) {
+        self.charge_where(cost, |_| true).await;
+        for (policy, status) in self.outside() {
+            status
+                .charge_where(cost, |other| ptr::eq(*policy, other))
+                .await;
+        }
+    }
+
+    async fn charge_where(&self, cost: u32, is_due: impl Fn(&'static Policy) -> bool) {
         for (n, account) in self.accounts().iter().enumerate() {
-            if let Some(bucket) = account.bucket() {
+            if let Some(bucket) = account.bucket()
+                && is_due(account.policy)
+            {
                 let decision = self.limiter.charge(&bucket, cost, account.local).await;
                 self.has_changed(n, decision);
             }
         }
     }
 
+    fn outside(&self) -> &[(&'static Policy, Arc<Self>)] {
+        self.outside.as_deref().map_or(&[], Vec::as_slice)
+    }
+
     /// Gives back what the request has cost, as far as it still counts. A second time it does
     /// nothing.
     pub async fn refund(&self) {
         self.refund_where(|_| true).await;
+        for (policy, status) in self.outside() {
+            status.refund_where(|other| ptr::eq(*policy, other)).await;
+        }
     }
 
     /// Gives back what the request has cost under some of its policies.

@@ -204,6 +204,50 @@ async fn a_policy_on_a_layer_and_beside_another_on_a_handler_is_charged_once() {
     }
 }
 
+policy! { Tokens: limit = 100, per = "1m" }
+policy! { Requests: limit = 100, per = "1m" }
+
+#[rate_limit(policy = Tokens)]
+#[rate_limit(limit = 100, name = "dearer")]
+#[rate_limit(policy = Requests)]
+async fn dearer(status: RateLimitStatus) {
+    status.charge(10).await;
+}
+
+#[rate_limit(policy = Tokens)]
+#[rate_limit(policy = Requests)]
+async fn dearer_twice(status: RateLimitStatus) {
+    status.charge(10).await;
+}
+
+/// What the handler takes besides is taken under all of its limits, whichever of them layers charge.
+#[tokio::test]
+async fn a_handler_charges_the_limits_that_it_shares_with_layers() {
+    let limiter = in_memory();
+    let router = Router::new()
+        .route("/", route(dearer))
+        .route("/twice", route(dearer_twice))
+        .layer(RateLimitLayer::<Everything>::new())
+        .layer(RateLimitLayer::<Requests>::new())
+        .layer(RateLimitLayer::<Tokens>::new())
+        .layer(Extension(limiter.clone()));
+    let app = App::start(router).await;
+    let client: ClientId = "127.0.0.1".parse().expect("a client");
+    for (path, used) in [("/", 11), ("/twice", 22)] {
+        assert_eq!(app.status(path).await, 200);
+        for (limits, left) in [
+            (Tokens::limits(), 100 - used),
+            (Requests::limits(), 100 - used),
+            (Everything::limits(), 4 - used / 11),
+        ] {
+            let policy = limits[0].policy();
+            let bucket = Bucket::new(policy, policy.default_tier(), client).expect("limited");
+            let found = limiter.peek(&bucket).await.expect("in memory").remaining;
+            assert_eq!(found, left, "{path} {bucket}");
+        }
+    }
+}
+
 policy! { ByAddress: limit = 100, per = "1m", key = ip }
 policy! { ByCaller: limit = 100, per = "1m", key = caller }
 
