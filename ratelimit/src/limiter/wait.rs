@@ -137,11 +137,11 @@ impl RateLimiter {
     /// Checks a request again each time that it may be allowed, once all ahead of it are served.
     async fn hold(&self, accounts: &mut Accounts, mut place: Place<'_>) -> Verdict {
         let clock = &self.0.clock;
-        let began = clock.now_micros();
         let lateness = LATENESS + LATENESS_OF_EACH * place.requests_ahead();
+        // A limit that had room when the request came lets it wait from when it rejects it.
         let end = |accounts: &Accounts| {
-            let patience = accounts.patience()?;
-            Some(began.saturating_add(micros(patience.saturating_add(lateness))))
+            let patience = accounts.patience()?.saturating_add(lateness);
+            Some(clock.now_micros().saturating_add(micros(patience)))
         };
         let Some(mut until) = end(accounts) else {
             return Verdict::Limited;

@@ -464,3 +464,41 @@ async fn a_request_under_two_limits_is_served_though_others_use_up_each() {
         assert!(tick <= 5 * (ahead + 1) + 5, "{ahead} ahead: {tick}");
     }
 }
+
+/// The shorter `wait` of a limit that has room at first begins when it has none.
+#[tokio::test]
+async fn a_request_is_held_for_a_limit_from_when_that_rejects_it() {
+    static BRIEF: Policy = Policy::new(
+        "held_briefly",
+        Algorithm::FixedWindow,
+        &[Tier::new("default", Quota::per_second(1))],
+    )
+    .with_wait(Duration::from_secs(1));
+    static LONG: Policy = Policy::new(
+        "held_long",
+        Algorithm::FixedWindow,
+        &[Tier::new("default", Quota::new(1, Duration::from_secs(5)))],
+    )
+    .with_wait(Duration::from_secs(10));
+    static BOTH: [&Policy; 2] = [&BRIEF, &LONG];
+    let clock = ManualClock::new();
+    let store = MemoryStore::new().with_clock(clock.clone());
+    let limiter = RateLimiter::builder().store(store).build();
+    let limiter = limiter.expect("nothing is wrong with it");
+    assert_allowed(&mut check(&limiter, &LONG));
+    let mut both: Check = Box::pin({
+        let limiter = limiter.clone();
+        async move {
+            let (parts, ()) = Request::new(()).into_parts();
+            let caller = Caller::new(&parts).with_peer(Some([127, 0, 0, 1].into()));
+            limiter.check_all(&BOTH, caller).await
+        }
+    });
+    assert_waits(&mut both);
+    clock.advance(Duration::from_millis(4_500));
+    assert_allowed(&mut check(&limiter, &BRIEF));
+    clock.advance(Duration::from_millis(500));
+    assert_waits(&mut both);
+    clock.advance(Duration::from_millis(500));
+    assert_allowed(&mut both);
+}
