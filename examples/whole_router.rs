@@ -2,8 +2,8 @@
 //! `cargo run --example whole_router`.
 //!
 //! A request for the handler must keep both, and its headers are those of the tighter one. The
-//! layer goes first: what it turns away never reaches the handler, and what the handler's limit
-//! turns away has been charged by the layer.
+//! layer goes first: what it rejects never reaches the handler, and it gives back what the handler's
+//! limit rejects.
 
 use std::{error::Error, net::SocketAddr, process::ExitCode};
 
