@@ -2,9 +2,7 @@
 //! response that says so.
 
 use std::{
-    any::TypeId,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
 };
 
@@ -12,197 +10,25 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, RawPathParams, connect_info::MockConnectInfo},
     response::{IntoResponse, Response},
 };
-use http::{Extensions, request::Parts};
+use http::request::Parts;
 use smallvec::SmallVec;
 
 use super::{
-    Limit, NoIdentity, PolicySource, RateLimitExceeded, RateLimitedRejection, StoreUnavailable,
+    Limit, RateLimitExceeded, RateLimitedRejection, StoreUnavailable,
+    decisions::{carried, decided_before, is_wanted, limiter, of_layers, record},
     headers,
+    source::{BoxFuture, Rules, Source, SourceOf},
 };
 use crate::{
-    client::{Identified, Identity},
-    limiter::{Account, Caller, OutsideDecisions, RateLimitStatus, RateLimiter, Verdict},
+    client::Identified,
+    limiter::{Caller, OutsideDecisions, RateLimitStatus, RateLimiter, Verdict},
     policy::Policy,
 };
-
-/// What a request carries from the limits that allowed it to those after them.
-#[derive(Clone, Default)]
-struct Carried {
-    /// All decisions, of which the last is that of the innermost limit.
-    decided: SmallVec<[Decided; 1]>,
-    /// A layer around this looks at the response's extensions for what was decided. Otherwise a map
-    /// of extensions need not be made.
-    is_wanted: bool,
-}
-
-/// A decision, and the policy source that it is about. Another limiter has other buckets, and decides
-/// by itself.
-#[derive(Clone)]
-struct Decided {
-    source: TypeId,
-    /// The type that says who the caller is.
-    identity: TypeId,
-    /// Whether the matched route had all parameters that the keys of its policies name.
-    has_parameters: bool,
-    status: Arc<RateLimitStatus>,
-}
-
-/// The policies of one source, which mostly has one.
-type Policies = SmallVec<[&'static Policy; 1]>;
-
-impl Carried {
-    /// Returns the policies of a source that no limit outside has charged for the same caller, and the
-    /// innermost decisions about the others.
-    fn divide(&self, rules: Rules, limiter: &RateLimiter) -> (Policies, OutsideDecisions) {
-        let mut undecided = Policies::new();
-        let mut outside = OutsideDecisions::new();
-        for policy in rules.policies() {
-            match self.by(rules, limiter, policy).last() {
-                Some(status) => outside.push((policy, status.clone())),
-                None => undecided.push(policy),
-            }
-        }
-        (undecided, outside)
-    }
-
-    fn by(
-        &self,
-        rules: Rules,
-        limiter: &RateLimiter,
-        policy: &Policy,
-    ) -> impl Iterator<Item = &Arc<RateLimitStatus>> {
-        let has = move |status: &&Arc<RateLimitStatus>| {
-            let is_of = |account: &Account| std::ptr::eq(account.policy, policy);
-            status.limiter().is_same_as(limiter)
-                && status.read(|accounts| accounts.iter().any(is_of))
-        };
-        let needs_caller = policy.key().needs_caller() || policy.tiers().len() > 1;
-        // A key that needs the path is another one outside of the router.
-        let needs_path = policy.key().needs_path();
-        let is_same_client = move |decided: &&Decided| {
-            (!needs_caller || decided.identity == rules.identity)
-                && (!needs_path || decided.has_parameters)
-        };
-        let decided = self.decided.iter().filter(is_same_client);
-        decided.map(|decided| &decided.status).filter(has)
-    }
-}
 
 /// In the extensions of a response: a limit rejected the request, so that it has not come to the
 /// handler. Answers of `on_limited` and to gRPC have it as well; what a handler answers has not.
 #[derive(Clone, Copy)]
 struct Rejected;
-
-/// Has a request say that what is decided about it is looked for in the response.
-pub(crate) fn want(extensions: &mut Extensions) {
-    let carried = extensions.get_or_insert_default::<Carried>();
-    carried.is_wanted = true;
-}
-
-/// Returns the innermost decision about this request, if it is limited.
-pub(super) fn decided(parts: &Parts) -> Option<&RateLimitStatus> {
-    let last = carried(parts)?.decided.last()?;
-    Some(&last.status)
-}
-
-fn carried(parts: &Parts) -> Option<&Carried> {
-    parts.extensions.get::<Carried>()
-}
-
-fn is_wanted(carried: Option<&Carried>, limiter: &RateLimiter) -> bool {
-    limiter.is_for_tests() || carried.is_some_and(|carried| carried.is_wanted)
-}
-
-/// A policy source as a value: what depends on its type is little, since the compiler makes that anew
-/// for each argument of each handler.
-pub(super) struct Source<S> {
-    rules: Rules,
-    identity: ExtractIdentity<S>,
-}
-
-/// What of a source does not depend on the application's state.
-#[derive(Clone, Copy)]
-struct Rules {
-    /// The source's.
-    id: TypeId,
-    limits: &'static [&'static Limit],
-    /// That of [`NoIdentity`] if callers are known by what the request says.
-    identity: TypeId,
-}
-
-/// As it is handed on: a source is more than it takes to make it.
-pub(super) type SourceOf<S> = fn() -> Source<S>;
-
-type ExtractIdentity<S> =
-    for<'a> fn(
-        &'a mut Parts,
-        &'a S,
-    ) -> BoxFuture<'a, Result<Box<dyn Identity>, RateLimitedRejection>>;
-
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-impl<S> Source<S> {
-    pub(super) fn of<P>() -> Self
-    where
-        P: PolicySource,
-        P::Identity: FromRequestParts<S>,
-        S: Send + Sync,
-    {
-        Self {
-            rules: Rules {
-                id: TypeId::of::<P>(),
-                limits: P::limits(),
-                identity: TypeId::of::<P::Identity>(),
-            },
-            identity: extract_identity::<P::Identity, S>,
-        }
-    }
-
-    pub(super) fn limits(&self) -> &'static [&'static Limit] {
-        self.rules.limits
-    }
-}
-
-impl Rules {
-    fn policies(self) -> impl Iterator<Item = &'static Policy> {
-        self.limits.iter().map(|limit| limit.policy())
-    }
-
-    fn has_identity(self) -> bool {
-        self.identity != TypeId::of::<NoIdentity>()
-    }
-
-    fn need_path(self) -> bool {
-        self.policies().any(|policy| policy.key().needs_path())
-    }
-
-    /// Whether these are all parameters that the keys name.
-    fn have_parameters(self, path: &[(String, String)]) -> bool {
-        self.policies()
-            .all(|policy| policy.key().has_parameters(path))
-    }
-
-    /// Whether what a request says itself is all that the decision needs.
-    fn go_by_parts(self) -> bool {
-        !self.has_identity() && !self.need_path()
-    }
-}
-
-fn extract_identity<'a, I, S>(
-    parts: &'a mut Parts,
-    state: &'a S,
-) -> BoxFuture<'a, Result<Box<dyn Identity>, RateLimitedRejection>>
-where
-    I: Identity + FromRequestParts<S> + 'static,
-    S: Send + Sync,
-{
-    Box::pin(async {
-        let identity = I::from_request_parts(parts, state).await;
-        let identity =
-            identity.map_err(|rejection| RateLimitedRejection::new(rejection.into_response()))?;
-        Ok(Box::new(identity) as Box<dyn Identity>)
-    })
-}
 
 /// What was decided, or the response to a request that is turned away.
 pub(super) type Checked = Result<Arc<RateLimitStatus>, RateLimitedRejection>;
@@ -248,37 +74,6 @@ fn decide_at_once(parts: &mut Parts, rules: Rules, own: Option<&RateLimiter>) ->
     };
     let status = status.wanted(is_wanted(carried(parts), limiter));
     Some(conclude(parts, rules, true, status))
-}
-
-/// Returns the decision that was taken before, which is then the innermost one.
-fn decided_before(
-    parts: &mut Parts,
-    rules: Rules,
-    own: Option<&RateLimiter>,
-) -> Option<Arc<RateLimitStatus>> {
-    let decided = &carried(parts)?.decided;
-    let by_source = |decided: &Decided| decided.source == rules.id;
-    if !decided.iter().any(by_source) {
-        return None;
-    }
-    let limiter = own.unwrap_or_else(|| limiter(parts));
-    let at = decided
-        .iter()
-        .rposition(|decided| by_source(decided) && decided.status.limiter().is_same_as(limiter))?;
-    let decided = &mut parts.extensions.get_mut::<Carried>()?.decided;
-    decided[at..].rotate_left(1);
-    decided.last().map(|last| last.status.clone())
-}
-
-/// Returns the decision about a handler's policies if layers have charged all of them.
-fn of_layers(mut outside: OutsideDecisions) -> Option<Arc<RateLimitStatus>> {
-    let (_, last) = outside.pop()?;
-    outside.retain(|(_, other)| !Arc::ptr_eq(other, &last));
-    if outside.is_empty() {
-        return Some(last);
-    }
-    let last = RateLimitStatus::clone(&last).with_outside(outside);
-    Some(Arc::new(last))
 }
 
 async fn decide_in_time<S>(
@@ -349,24 +144,6 @@ fn conclude(
         response.extensions_mut().insert(Rejected);
     }
     Err(RateLimitedRejection::new(response))
-}
-
-/// Has the request carry a decision that allows it, as the innermost one.
-fn record(
-    parts: &mut Parts,
-    rules: Rules,
-    has_parameters: bool,
-    status: Arc<RateLimitStatus>,
-) -> Arc<RateLimitStatus> {
-    let carried = parts.extensions.get_or_insert_default::<Carried>();
-    carried.decided.push(Decided {
-        source: rules.id,
-        identity: rules.identity,
-        has_parameters,
-        status: status.clone(),
-    });
-    carried.is_wanted |= status.is_wanted();
-    status
 }
 
 /// The response to a request over the limit.
@@ -462,11 +239,6 @@ fn tell(status: &RateLimitStatus, response: &mut Response) {
 
 fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
     Box::pin(future)
-}
-
-fn limiter(parts: &Parts) -> &RateLimiter {
-    let own = parts.extensions.get::<RateLimiter>();
-    own.unwrap_or_else(|| RateLimiter::global())
 }
 
 /// The address at the other end of the connection, where the app is served with it.

@@ -11,7 +11,9 @@ use once_cell::sync::Lazy;
 
 use super::{
     PolicySource, RateLimitedRejection,
-    check::{Source, SourceOf, decide, decided, finish, finish_rejection},
+    check::{decide, finish, finish_rejection},
+    decisions::decided,
+    source::{Source, SourceOf},
 };
 use crate::limiter::{RateLimitStatus, RateLimiter};
 

@@ -21,8 +21,10 @@ use tower_service::Service;
 
 use super::{
     PolicySource,
-    check::{Source, decide, finish_around, want},
+    check::{decide, finish_around},
+    decisions::want,
     grpc,
+    source::Source,
 };
 use crate::limiter::RateLimiter;
 

@@ -1,6 +1,7 @@
 //! axum's side: the extractor and the layer that decide, and what goes out.
 
 mod check;
+mod decisions;
 mod exceeded;
 mod extract;
 mod grpc;
@@ -8,9 +9,10 @@ mod headers;
 mod layer;
 mod limit;
 mod rejection;
+mod source;
 mod unavailable;
 
-pub(crate) use self::check::want;
+pub(crate) use self::decisions::want;
 pub use self::{
     exceeded::RateLimitExceeded,
     extract::{NotLimited, RateLimited, Responder},
