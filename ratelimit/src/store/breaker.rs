@@ -52,6 +52,8 @@ pub(crate) struct Breaker(Arc<Inner>);
 
 struct Inner {
     failures: AtomicU32,
+    /// How many outages there were. A question that was asked before one is no sign of the next.
+    outages: AtomicU32,
     is_open: AtomicBool,
     /// Whether the beginning of an outage was recorded, and its end was not yet.
     is_recorded: AtomicBool,
@@ -81,6 +83,7 @@ impl Breaker {
     {
         Self(Arc::new(Inner {
             failures: AtomicU32::new(0),
+            outages: AtomicU32::new(0),
             is_open: AtomicBool::new(false),
             is_recorded: AtomicBool::new(false),
             record,
@@ -105,9 +108,15 @@ impl Breaker {
         if self.0.is_open.load(Ordering::Relaxed) {
             return Err(StoreError::not_asked());
         }
+        let outages = self.0.outages.load(Ordering::Relaxed);
         let answer = question().await;
         match &answer {
-            Err(error) if error.is_outage() => self.failed(error),
+            Err(error) if error.is_outage() => {
+                // Those that an outage leaves without an answer time out when it may be over.
+                if self.0.outages.load(Ordering::Relaxed) == outages {
+                    self.failed(error);
+                }
+            }
             _ => self.answered(),
         }
         answer
@@ -179,6 +188,7 @@ impl Inner {
     fn open(&self) -> bool {
         let opens = !self.is_open.swap(true, Ordering::Relaxed);
         if opens {
+            self.outages.fetch_add(1, Ordering::Relaxed);
             self.record.add_unavailable();
         }
         opens
@@ -416,6 +426,37 @@ mod tests {
         // After 50, 150, 350, 750, 1250 and 1750 ms.
         assert_eq!(probes.load(Ordering::Relaxed), 6);
         assert!(begin.elapsed() < Duration::from_millis(1_760));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn questions_from_before_an_outage_do_not_begin_another() {
+        let (breaker, _) = breaker(&Arc::new(AtomicBool::new(true)));
+        let late: Vec<_> = (0..10 * FAILURES)
+            .map(|_| {
+                let breaker = breaker.clone();
+                tokio::spawn(async move {
+                    let question = async || {
+                        tokio::time::sleep(2 * FIRST_PAUSE).await;
+                        Err::<(), _>(StoreError::new("no answer in time"))
+                    };
+                    breaker.ask(question).await
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        for _ in 0..FAILURES {
+            fail(&breaker).await;
+        }
+        assert!(!is_asked(&breaker).await);
+        for question in late {
+            assert!(question.await.expect("no panic").is_err());
+        }
+        assert!(is_asked(&breaker).await);
+        assert_eq!(breaker.health().outages, 1);
+        for _ in 0..FAILURES {
+            fail(&breaker).await;
+        }
+        assert!(!is_asked(&breaker).await, "later questions count");
     }
 
     #[tokio::test(start_paused = true)]
