@@ -3,6 +3,7 @@
 mod acl;
 mod cluster;
 mod cluster_outage;
+mod connections;
 mod credentials;
 mod distance;
 mod everything;

@@ -27,6 +27,7 @@ static POLICIES: [Policy; 3] = [
 pub(super) fn new(scripts: &Scripts, prefix: &str, tag: &str, now: Option<u64>) -> Probe {
     Probe {
         write: write(prefix, tag),
+        removal: Cmd::del(key(prefix, tag, "write")),
         scripts: run(scripts, prefix, tag, now),
     }
 }
@@ -44,14 +45,13 @@ fn write(prefix: &str, tag: &str) -> Cmd {
 }
 
 /// Returns the rest of the probe: one run of each script of a check, which takes nothing from any
-/// bucket, and the removal of what was written.
+/// bucket.
 ///
 /// The scripts are sent whole, so that the server has them when the first check names them by their
 /// digests: a check that found them missing would take two round trips. `SCRIPT LOAD` would do the
 /// same, but some proxies close the connection at it.
 fn run(scripts: &Scripts, prefix: &str, tag: &str, now: Option<u64>) -> Pipeline {
     let mut probe = redis::pipe();
-    probe.del(key(prefix, tag, "write"));
     let buckets = POLICIES
         .iter()
         .filter_map(|policy| Bucket::new(policy, policy.default_tier(), ClientId::EVERYBODY));

@@ -45,6 +45,8 @@ pub(in super::super) struct PoolSettings {
 pub(in super::super) struct Probe {
     /// A write.
     pub(in super::super) write: Cmd,
+    /// The removal of what was written.
+    pub(in super::super) removal: Cmd,
     /// The scripts that it has to run.
     pub(in super::super) scripts: Pipeline,
 }
@@ -112,10 +114,37 @@ impl Pool {
             .map_err(|error| reason(&error))
     }
 
-    async fn send_probes(&self, mut wire: Wire) -> Result<(), RedisError> {
-        let Some(Probe { write, scripts }) = (self.probe)() else {
+    /// Checks that the server at the other end of a further connection serves it and takes writes. A
+    /// server that has as many clients as it may have does not, and behind a name or a balancer there
+    /// may be a replica. While other connections work, no outage of the store would show that this
+    /// one does not.
+    async fn verify_write(&self, link: &Link, budget: Budget) -> Result<(), String> {
+        let Some(Probe { write, removal, .. }) = (self.probe)() else {
             return Ok(());
         };
+        let mut commands = redis::pipe();
+        commands.add_command(write).add_command(removal);
+        let mut wire = link.wire();
+        let answers = budget.run(wire.send_all(&commands)).await;
+        let answers = answers.unwrap_or_else(|_| Err(no_answer_in_time()));
+        let extracted = answers.and_then(|answers| Value::Array(answers).extract_error());
+        match extracted {
+            Err(error) if !is_redirection(&error) => Err(reason(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn send_probes(&self, mut wire: Wire) -> Result<(), RedisError> {
+        let probe = (self.probe)();
+        let Some(Probe {
+            write,
+            removal,
+            mut scripts,
+        }) = probe
+        else {
+            return Ok(());
+        };
+        scripts.add_command(removal);
         // First and alone: an error to it says what is wrong, while a server that asks for a password
         // closes the connection at a command as long as a script.
         let sent_at = Instant::now();
@@ -246,7 +275,11 @@ impl Pool {
             Ok(Ok(answer)) => {
                 self.round_trip.record(sent_at.elapsed());
                 connection.count_answered();
-                if self.target.follows_master() && answer.is_from_a_replica() {
+                if answer.is_from_a_replica() {
+                    // If all connections lead there, the last one stays, since its errors say why.
+                    if self.has_other_than(connection) {
+                        link.lose();
+                    }
                     self.reconnect(connection);
                 }
             }
@@ -328,6 +361,11 @@ impl Pool {
             .any(|connection| connection.is_open())
     }
 
+    fn has_other_than(&self, connection: &Arc<PooledConnection>) -> bool {
+        let mut others = self.connections.iter();
+        others.any(|other| !Arc::ptr_eq(other, connection) && other.is_open())
+    }
+
     /// Returns the error of a command that got no answer.
     pub(in super::super) fn failed(&self, error: &RedisError) -> StoreError {
         self.unavailable(&reason(error))
@@ -353,6 +391,10 @@ async fn open_link(pool: Weak<Pool>, target: Arc<Target>, connecting: Connecting
             // The first of a pool that did not wait for Redis to come.
             Ok(link) if pool.placement() == Placement::Unknown => {
                 pool.verify(&link, budget).await.map(|()| link)
+            }
+            // If it is the only one, the checks that wait for it find out, a round trip earlier.
+            Ok(link) if pool.has_open_connection() => {
+                pool.verify_write(&link, budget).await.map(|()| link)
             }
             opened => opened,
         };
@@ -381,6 +423,17 @@ async fn open_link(pool: Weak<Pool>, target: Arc<Target>, connecting: Connecting
 
 pub(in super::super) fn no_answer_in_time() -> RedisError {
     RedisError::from((ErrorKind::Io, "no answer in time"))
+}
+
+/// Returns whether a server of a cluster said that another one has the key, which it can only say if
+/// it serves the connection.
+fn is_redirection(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(
+            ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::TryAgain
+        )
+    )
 }
 
 /// What a server answers.

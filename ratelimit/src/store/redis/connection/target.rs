@@ -91,11 +91,6 @@ impl Target {
         names.join(", ")
     }
 
-    /// Returns whether another server may take the place of the one that is connected to.
-    pub(super) fn follows_master(&self) -> bool {
-        matches!(self.kind, Kind::Sentinels(_))
-    }
-
     /// Starts the budget of one attempt to connect.
     pub(super) fn budget(&self) -> Budget {
         Budget::start(self.connect_timeout)

@@ -1,0 +1,119 @@
+//! Some of a store's connections do not work while the others do.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use ratelimit::{Algorithm, Bucket, Quota, RedisStore, Store};
+use ratelimit_tests::{RedisServer, bucket, eventually, patient, policy};
+use redis::cmd;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+fn buckets(clients: u32) -> Vec<Bucket> {
+    let policy = policy(
+        "connections",
+        Algorithm::TokenBucket,
+        Quota::per_hour(1_000),
+    );
+    (0..clients).map(|n| bucket(policy, n)).collect()
+}
+
+/// A balancer that sends the n-th connection, counted from 0, to this server and all others to that
+/// one. Returns its port and how many connections there were.
+async fn balancer(nth: usize, to: u16, others: u16) -> (u16, Arc<AtomicUsize>, JoinSet<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let listener = listener.expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = count.clone();
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            let is_nth = counter.fetch_add(1, Ordering::Relaxed) == nth;
+            let server = if is_nth { to } else { others };
+            connections.spawn(async move {
+                let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await;
+                let mut server = server.expect("it accepts connections");
+                // It ends when one side closes the connection.
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    (port, count, task)
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_more_connections_is_used_through_those_that_there_are() {
+    let server = RedisServer::start();
+    let mut admin = server.connection().await;
+    // This one and one of the store's four.
+    let _: () = cmd("CONFIG")
+        .arg(&["SET", "maxclients", "2"])
+        .query_async(&mut admin)
+        .await
+        .expect("set");
+    let store = server.store().await;
+    for bucket in buckets(100) {
+        store.check(&bucket, 1).await.expect("a decision");
+    }
+    let stats: String = cmd("INFO")
+        .arg("stats")
+        .query_async(&mut admin)
+        .await
+        .expect("statistics");
+    let refused = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("rejected_connections:"))
+        .and_then(|count| count.parse::<u32>().ok())
+        .expect("a count");
+    assert!(refused < 30, "{refused} attempts in a moment");
+    let _: () = cmd("CONFIG")
+        .arg(&["SET", "maxclients", "100"])
+        .query_async(&mut admin)
+        .await
+        .expect("set");
+    eventually("a pool that is whole", || {
+        let mut admin = admin.clone();
+        async move {
+            let clients: String = cmd("INFO")
+                .arg("clients")
+                .query_async(&mut admin)
+                .await
+                .expect("counts");
+            clients.contains("connected_clients:5\r")
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_leads_to_a_replica_is_replaced() {
+    let master = RedisServer::start();
+    let of = master.port().to_string();
+    let replica = RedisServer::start_with(&[], &["--replicaof", "127.0.0.1", &of]);
+    for nth in 1..4 {
+        let (port, count, _balancer) = balancer(nth, replica.port(), master.port()).await;
+        let url = format!("redis://127.0.0.1:{port}");
+        let store = patient(RedisStore::builder(url)).connect().await;
+        let store = store.expect("the first connection leads to the master");
+        let all_are_open = async || count.load(Ordering::Relaxed) >= 4;
+        eventually("four connections", all_are_open).await;
+        eventually("writes on each connection", async || {
+            let mut answers = 0;
+            for bucket in buckets(20) {
+                answers += u32::from(store.check(&bucket, 1).await.is_ok());
+            }
+            answers == 20
+        })
+        .await;
+        assert!(count.load(Ordering::Relaxed) < 10, "{count:?}");
+    }
+}
