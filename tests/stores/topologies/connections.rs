@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use ratelimit::{Algorithm, Bucket, Quota, RedisStore, Store};
+use ratelimit::{Algorithm, Bucket, Charge, Quota, RedisStore, Store};
 use ratelimit_tests::{RedisServer, bucket, eventually, patient, policy};
 use redis::cmd;
 use tokio::{
@@ -116,4 +116,27 @@ async fn a_connection_that_leads_to_a_replica_is_replaced() {
         .await;
         assert!(count.load(Ordering::Relaxed) < 10, "{count:?}");
     }
+}
+
+/// The store is made before there is a runtime, and no handler has a single limit.
+#[test]
+fn a_check_of_several_buckets_can_be_the_first() {
+    let server = RedisServer::start();
+    let store = server.builder().connect_lazily().expect("a store");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let charges: Vec<_> = buckets(2)
+            .into_iter()
+            .map(|bucket| Charge {
+                bucket,
+                cost: 1,
+                enforced: true,
+            })
+            .collect();
+        let decisions = store.check_all(&charges).await;
+        assert!(decisions.is_ok(), "{decisions:?}");
+    });
 }

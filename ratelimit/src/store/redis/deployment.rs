@@ -196,12 +196,24 @@ impl Deployment {
         }
     }
 
-    /// Returns which keys one script call can have.
-    pub(super) fn placement(&self) -> Placement {
+    /// Returns which keys one script call can have. A store that has not been connected to yet
+    /// connects.
+    pub(super) async fn placement(&self, budget: Budget) -> Result<Placement, StoreError> {
         match self {
-            Self::OneServer(shard) => shard.pool.placement(),
+            Self::OneServer(shard) => {
+                let placement = shard.pool.placement();
+                if placement != Placement::Unknown {
+                    return Ok(placement);
+                }
+                let found = async || {
+                    let placement = shard.pool.find_placement(budget).await;
+                    placement.map_err(|error| shard.pool.failed(&error))
+                };
+                // Boxed: it is rare, and its room would be part of every check's future.
+                Box::pin(shard.breaker.ask(found)).await
+            }
             #[cfg(feature = "cluster")]
-            Self::Cluster(_) => Placement::ByClient,
+            Self::Cluster(_) => Ok(Placement::ByClient),
         }
     }
 

@@ -180,6 +180,19 @@ impl Pool {
         self.placement.verdict()
     }
 
+    /// Returns which keys one script call can have, once a connection is open, by which that is
+    /// found out.
+    pub(in super::super) async fn find_placement(
+        self: &Arc<Self>,
+        budget: Budget,
+    ) -> Result<Placement, RedisError> {
+        if self.placement() == Placement::Unknown {
+            let connection = self.connection();
+            self.link_in_time(&connection, budget).await?;
+        }
+        Ok(self.placement())
+    }
+
     /// Returns how long an answer takes at least.
     pub(in super::super) fn round_trip(&self) -> Duration {
         self.round_trip.get()

@@ -130,7 +130,8 @@ impl RedisStore {
                 Ok(Decisions::from_buf([decision]))
             }
             several => {
-                self.deployment.placement().check(several)?;
+                let placement = self.deployment.placement(deadline).await?;
+                placement.check(several)?;
                 self.run(deadline).check_all(several).await
             }
         }
