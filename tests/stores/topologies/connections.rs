@@ -10,7 +10,7 @@ use std::{
 
 use ratelimit::{Algorithm, Bucket, Charge, Quota, RedisStore, Store};
 use ratelimit_tests::{RedisServer, bucket, eventually, patient, policy};
-use redis::cmd;
+use redis::{AsyncCommands, cmd};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -139,4 +139,50 @@ fn a_check_of_several_buckets_can_be_the_first() {
         let decisions = store.check_all(&charges).await;
         assert!(decisions.is_ok(), "{decisions:?}");
     });
+}
+
+/// A server that evicts the keys that expire first evicts those of a probe first.
+#[tokio::test]
+async fn a_server_that_evicts_keys_does_not_pass_for_several() {
+    let server = RedisServer::start();
+    let mut admin = server.connection().await;
+    let mut fill = redis::pipe();
+    for n in 0..2_000 {
+        fill.set_ex(format!("other:{n}"), "x".repeat(1_000), 3_600)
+            .ignore();
+    }
+    let _: () = fill.query_async(&mut admin).await.expect("filled");
+    let used: String = cmd("INFO")
+        .arg("memory")
+        .query_async(&mut admin)
+        .await
+        .expect("figures");
+    let used: u64 = used
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"))
+        .and_then(|bytes| bytes.parse().ok())
+        .expect("a number");
+    for (name, value) in [
+        ("maxmemory-policy", "volatile-ttl"),
+        ("maxmemory-samples", "64"),
+        ("maxmemory", &used.to_string()),
+    ] {
+        let _: () = cmd("CONFIG")
+            .arg(&["SET", name, value])
+            .query_async(&mut admin)
+            .await
+            .expect("set");
+    }
+    let store = server.store().await;
+    let charges: Vec<_> = buckets(2)
+        .into_iter()
+        .map(|bucket| Charge {
+            bucket,
+            cost: 1,
+            enforced: true,
+        })
+        .collect();
+    let decisions = store.check_all(&charges).await;
+    assert!(decisions.is_ok(), "{decisions:?}");
+    let _: Option<String> = admin.get("other:0").await.expect("it still answers");
 }

@@ -26,15 +26,16 @@ const KEYS_OF_ONE_TAG: usize = 16;
 /// Milliseconds that these keys are kept, if they are not removed before.
 const PROBE_TTL: usize = 5_000;
 
-/// Counts the keys that are where the script runs.
-const COUNT: &str = "\
-local n = 0
+/// Returns for each key whether it is where the script runs.
+const FIND: &str = "\
+local found = {}
 for i = 1, #KEYS do
-  if redis.call('GET', KEYS[i]) then
-    n = n + 1
-  end
+  found[i] = redis.call('GET', KEYS[i]) and 1 or 0
 end
-return n";
+return found";
+
+/// How often keys are tried out of which a server has forgotten most.
+pub(super) const TRIES: usize = 3;
 
 /// Which keys one script call can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,8 +91,8 @@ impl PlacementProbe {
             set.arg(key).arg("").arg("PX").arg(PROBE_TTL);
         }
         for keys in [of_one_tag, of_many_tags] {
-            let count = commands.cmd("EVAL").arg(COUNT);
-            count.arg(keys.len()).arg(keys);
+            let find = commands.cmd("EVAL").arg(FIND);
+            find.arg(keys.len()).arg(keys);
         }
         for key in &all {
             commands.del(key);
@@ -121,25 +122,50 @@ impl PlacementProbe {
         &self.commands
     }
 
-    /// Reaches a verdict by the answers to the commands.
-    pub(super) fn conclude(&self, answers: Vec<Value>, server: &str) -> Result<(), RedisError> {
+    /// Reaches a verdict by the answers to the commands. Unless this `is_last`, returns false if too
+    /// few keys were kept for a verdict.
+    ///
+    /// A key that a script did not find is on another server only if it was there to be removed
+    /// afterwards. It may also have been evicted from a server that is full, or not have been written.
+    pub(super) fn conclude(
+        &self,
+        answers: Vec<Value>,
+        server: &str,
+        is_last: bool,
+    ) -> Result<bool, RedisError> {
+        let missing = || RedisError::from((ErrorKind::Parse, "an answer is missing"));
         let mut answers = answers.into_iter().skip(TAGS + KEYS_OF_ONE_TAG);
-        let mut found_all = |keys: usize| match answers.next().map(Value::extract_error) {
-            Some(Ok(count)) => Ok(from_redis_value::<usize>(count)? == keys),
-            Some(Err(error)) if is_cross_slot(&error) => Ok(false),
+        let mut found = || match answers.next().map(Value::extract_error) {
+            Some(Ok(found)) => Ok(Some(from_redis_value::<Vec<bool>>(found)?)),
+            Some(Err(error)) if is_cross_slot(&error) => Ok(None),
             Some(Err(error)) => Err(error),
-            None => Err(RedisError::from((ErrorKind::Parse, "an answer is missing"))),
+            None => Err(missing()),
         };
-        let placement = match (found_all(KEYS_OF_ONE_TAG)?, found_all(TAGS)?) {
-            (true, true) => Placement::OneServer,
-            (true, false) => Placement::ByClient,
-            (false, _) => Placement::ByKey,
+        let (of_one_tag, of_many_tags) = (found()?, found()?);
+        let removed: Vec<bool> = answers
+            .map(|answer| matches!(answer, Value::Int(1)))
+            .collect();
+        if removed.len() != TAGS + KEYS_OF_ONE_TAG {
+            return Err(missing());
+        }
+        let (removed_of_many, removed_of_one) = removed.split_at(TAGS);
+        let seen = [
+            Sightings::new(of_one_tag, removed_of_one),
+            Sightings::new(of_many_tags, removed_of_many),
+        ];
+        if !is_last && !seen.iter().all(Sightings::are_enough) {
+            return Ok(false);
+        }
+        let placement = match seen.map(|seen| seen.is_together()) {
+            [true, true] => Placement::OneServer,
+            [true, false] => Placement::ByClient,
+            [false, _] => Placement::ByKey,
         };
         self.verdict.store(placement as u8, Ordering::Relaxed);
         if placement != Placement::OneServer {
             say_several_servers(server, placement);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Notes that a call was refused which the verdict had allowed.
@@ -148,6 +174,52 @@ impl PlacementProbe {
         if before > placement as u8 {
             say_several_servers(server, placement);
         }
+    }
+}
+
+/// What was seen of keys that were tried out.
+enum Sightings {
+    /// The server refused the call, as they are in different places.
+    Refused,
+    /// Of all `keys` some were found by the script, and others were only there to be removed.
+    Seen {
+        keys: usize,
+        found: usize,
+        elsewhere: usize,
+    },
+}
+
+impl Sightings {
+    fn new(found: Option<Vec<bool>>, removed: &[bool]) -> Self {
+        let Some(found) = found else {
+            return Self::Refused;
+        };
+        let is_found = found.into_iter().chain(std::iter::repeat(false));
+        let elsewhere = is_found.clone().zip(removed);
+        Self::Seen {
+            keys: removed.len(),
+            found: is_found.take(removed.len()).filter(|found| *found).count(),
+            elsewhere: elsewhere
+                .filter(|(found, removed)| !found && **removed)
+                .count(),
+        }
+    }
+
+    /// Returns whether a key elsewhere would have been seen.
+    fn are_enough(&self) -> bool {
+        match *self {
+            Self::Refused => true,
+            Self::Seen {
+                keys,
+                found,
+                elsewhere,
+            } => elsewhere > 0 || 2 * found >= keys,
+        }
+    }
+
+    /// Returns whether no key was seen elsewhere.
+    fn is_together(&self) -> bool {
+        matches!(self, Self::Seen { elsewhere: 0, .. })
     }
 }
 
@@ -228,5 +300,60 @@ impl Placement {
             )
         };
         Err(StoreError::refused(problem))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server answers of whose keys some are found by a script and some are there to be removed,
+    /// each the first so many.
+    fn answers(of_one: (usize, usize), of_many: (usize, usize)) -> Vec<Value> {
+        let first = |count: usize, of: usize| (0..of).map(move |n| Value::Int((n < count).into()));
+        let found = |count, of| Value::Array(first(count, of).collect());
+        std::iter::repeat_n(Value::Okay, TAGS + KEYS_OF_ONE_TAG)
+            .chain([found(of_one.0, KEYS_OF_ONE_TAG), found(of_many.0, TAGS)])
+            .chain(first(of_many.1, TAGS))
+            .chain(first(of_one.1, KEYS_OF_ONE_TAG))
+            .collect()
+    }
+
+    /// The verdict, if there is one, of answers that are the last or not.
+    fn verdict(of_one: (usize, usize), of_many: (usize, usize), is_last: bool) -> Placement {
+        let probe = PlacementProbe::new("");
+        let answers = answers(of_one, of_many);
+        let is_reached = probe.conclude(answers, "redis", is_last).expect("answers");
+        assert_eq!(is_reached, probe.verdict() != Placement::Unknown);
+        probe.verdict()
+    }
+
+    #[test]
+    fn keys_that_a_script_does_not_find_are_elsewhere_if_they_can_be_removed() {
+        for is_last in [false, true] {
+            assert_eq!(verdict((16, 16), (64, 64), is_last), Placement::OneServer);
+            assert_eq!(verdict((16, 16), (33, 64), is_last), Placement::ByClient);
+            assert_eq!(verdict((9, 16), (33, 64), is_last), Placement::ByKey);
+            assert_eq!(verdict((16, 16), (20, 21), is_last), Placement::ByClient);
+        }
+    }
+
+    #[test]
+    fn keys_that_are_gone_say_nothing() {
+        assert_eq!(verdict((10, 10), (50, 49), false), Placement::OneServer);
+        for (of_one, of_many) in [((0, 0), (64, 64)), ((16, 16), (31, 31)), ((0, 0), (0, 0))] {
+            assert_eq!(verdict(of_one, of_many, false), Placement::Unknown);
+            assert_eq!(verdict(of_one, of_many, true), Placement::OneServer);
+        }
+    }
+
+    #[test]
+    fn answers_that_are_missing_are_an_error() {
+        for missing in [1, KEYS_OF_ONE_TAG + TAGS, KEYS_OF_ONE_TAG + TAGS + 1] {
+            let mut answers = answers((16, 16), (64, 64));
+            answers.truncate(answers.len() - missing);
+            let concluded = PlacementProbe::new("").conclude(answers, "redis", true);
+            assert!(concluded.is_err(), "{missing}");
+        }
     }
 }

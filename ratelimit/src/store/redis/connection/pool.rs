@@ -19,7 +19,7 @@ use tokio::{runtime::Handle, sync::watch};
 use super::{
     error::reason,
     link::{Link, Wire},
-    placement::{Placement, PlacementProbe},
+    placement::{Placement, PlacementProbe, TRIES},
     pooled_connection::{Connecting, PooledConnection},
     round_trip::RoundTrip,
     target::Target,
@@ -153,9 +153,12 @@ impl Pool {
         for answer in wire.send_all(&scripts).await? {
             answer.extract_error()?;
         }
-        if self.placement() == Placement::Unknown {
+        for n in 1..=TRIES {
+            if self.placement() != Placement::Unknown {
+                break;
+            }
             let answers = wire.send_all(self.placement.commands()).await?;
-            self.placement.conclude(answers, &self.server)?;
+            self.placement.conclude(answers, &self.server, n == TRIES)?;
         }
         Ok(())
     }
