@@ -62,3 +62,15 @@ async fn the_rules_in_the_readme_are_enough_and_each_is_needed() {
         assert!(!suffice(&server).await, "without {permission}");
     }
 }
+
+#[tokio::test]
+async fn a_user_who_may_not_run_scripts_by_their_digests_cannot_connect() {
+    let server = RedisServer::start();
+    let mut connection = server.connection().await;
+    set_user(&mut connection, &rules()).await;
+    set_user(&mut connection, &["ACL", "SETUSER", "web", "-evalsha"]).await;
+    let url = format!("redis://web:S3CRET@127.0.0.1:{}", server.port());
+    let connected = patient(RedisStore::builder(url)).connect().await;
+    let error = connected.expect_err("no check would work").to_string();
+    assert!(error.contains("the user lacks a permission"), "{error}");
+}

@@ -57,19 +57,26 @@ fn run(scripts: &Scripts, prefix: &str, tag: &str, now: Option<u64>) -> Pipeline
         .filter_map(|policy| Bucket::new(policy, policy.default_tier(), ClientId::EVERYBODY));
     for bucket in buckets {
         let (algorithm, rule) = (letter(&bucket), rule(&bucket, 0));
-        let begin = |script: &str| -> Cmd {
+        let begin = |name: &str, script: &str| -> Cmd {
             let keys = [key(prefix, tag, algorithm)];
-            call::of("EVAL", script, keys.iter(), now)
+            call::of(name, script, keys.iter(), now)
         };
-        let mut one = begin(&scripts.of(bucket.algorithm()).check.text);
+        let check = &scripts.of(bucket.algorithm()).check;
+        let mut one = begin("EVAL", &check.text);
         one.arg(&rule);
-        let mut all = begin(&scripts.check_all.text);
-        all.arg(1).arg(algorithm).arg(&rule);
-        let mut each = begin(&scripts.check_each.text);
-        each.arg(1).arg(algorithm).arg(&rule);
         probe.add_command(one);
         if bucket.algorithm() == Algorithm::TokenBucket {
-            probe.add_command(all).add_command(each);
+            let mut all = begin("EVAL", &scripts.check_all.text);
+            all.arg(1).arg(algorithm).arg(&rule);
+            let mut each = begin("EVAL", &scripts.check_each.text);
+            each.arg(1).arg(algorithm).arg(&rule);
+            // As checks are sent, which the user may not be allowed to do.
+            let mut by_digest = begin("EVALSHA", &check.sha1);
+            by_digest.arg(&rule);
+            probe
+                .add_command(all)
+                .add_command(each)
+                .add_command(by_digest);
         }
     }
     probe
