@@ -6,10 +6,11 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use ratelimit::{Algorithm, Bucket, Charge, Quota, RedisStore, Store};
-use ratelimit_tests::{RedisServer, bucket, eventually, patient, policy};
+use ratelimit_tests::{Proxy, RedisServer, Trouble, bucket, eventually, patient, policy};
 use redis::{AsyncCommands, cmd};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -185,4 +186,30 @@ async fn a_server_that_evicts_keys_does_not_pass_for_several() {
     let decisions = store.check_all(&charges).await;
     assert!(decisions.is_ok(), "{decisions:?}");
     let _: Option<String> = admin.get("other:0").await.expect("it still answers");
+}
+
+/// A network that has forgotten one connection, and a process that leases what it can.
+#[tokio::test]
+async fn a_silent_connection_is_replaced_also_if_only_slices_are_asked_for() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port()).await;
+    let builder = RedisStore::builder(proxy.url()).leases();
+    let store = builder.connect().await.expect("a proxy");
+    let policy = policy("silent", Algorithm::TokenBucket, Quota::per_hour(1_000_000));
+    proxy.make(Trouble::BlackHoleOfOne);
+    let begin = Instant::now();
+    let mut clients = 0..;
+    let mut is_whole = async || {
+        let mut failures = 0;
+        for client in clients.by_ref().take(20) {
+            // Several, so that slices are asked for.
+            for _ in 0..8 {
+                failures += u32::from(store.check(&bucket(policy, client), 1).await.is_err());
+            }
+        }
+        failures == 0
+    };
+    while !is_whole().await {}
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }

@@ -6,6 +6,7 @@
 //! are.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -285,7 +286,18 @@ impl Pool {
             None => Box::pin(self.link_in_time(connection, budget)).await?,
         };
         let sent_at = Instant::now();
-        let answer = budget.run(question(link.wire())).await;
+        let mut question = pin!(question(link.wire()));
+        // A call for a lease is waited for long after the timeout: a link that is silent must not stay
+        // in use for so long.
+        let mut answer = budget.min(self.budget()).run(question.as_mut()).await;
+        if answer.is_err() {
+            if connection.count_unanswered() {
+                self.reconnect(connection);
+            }
+            if !budget.is_spent() {
+                answer = budget.run(question).await;
+            }
+        }
         match &answer {
             // An error that the server sends is an answer.
             Ok(Ok(answer)) => {
@@ -305,11 +317,7 @@ impl Pool {
                     self.reconnect(connection);
                 }
             }
-            Err(_) => {
-                if connection.count_unanswered() {
-                    self.reconnect(connection);
-                }
-            }
+            Err(_) => {}
         }
         answer.unwrap_or_else(|_| Err(no_answer_in_time()))
     }
