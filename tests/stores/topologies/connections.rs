@@ -15,6 +15,7 @@ use redis::{AsyncCommands, cmd};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::sleep,
 };
 
 fn buckets(clients: u32) -> Vec<Bucket> {
@@ -212,4 +213,31 @@ async fn a_silent_connection_is_replaced_also_if_only_slices_are_asked_for() {
     while !is_whole().await {}
     let took = begin.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+/// Its probes are answered, but no check is.
+#[tokio::test]
+async fn a_server_that_answers_too_late_is_one_outage() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port()).await;
+    let store = RedisStore::builder(proxy.url()).connect().await;
+    let store = store.expect("a proxy");
+    proxy.make(Trouble::Distance(Duration::from_millis(150)));
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(3) {
+        for bucket in buckets(10) {
+            store
+                .check(&bucket, 1)
+                .await
+                .expect_err("no answer in time");
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    let health = store.health().expect("a store that can be out");
+    assert_eq!(health.outages, 1, "{health:?}");
+    proxy.make(Trouble::None);
+    let begin = Instant::now();
+    let answers = async || store.check(&buckets(1)[0], 1).await.is_ok();
+    eventually("the end of the outage", answers).await;
+    assert!(begin.elapsed() < Duration::from_secs(2));
 }

@@ -136,7 +136,7 @@ impl Deployment {
     /// Connects, or returns why that is not possible.
     pub(super) async fn connect(&self) -> Result<(), String> {
         match self {
-            Self::OneServer(shard) => shard.pool.renew().await,
+            Self::OneServer(shard) => shard.pool.connect().await,
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.connect().await,
         }

@@ -50,7 +50,7 @@ impl Cluster {
         let shards: Vec<_> = self.topology.load().shards().cloned().collect();
         let mut renewals = JoinSet::new();
         for (index, shard) in shards.iter().cloned().enumerate() {
-            renewals.spawn(async move { (index, shard.pool().renew().await) });
+            renewals.spawn(async move { (index, shard.pool().connect().await) });
         }
         let mut is_open = vec![false; shards.len()];
         let mut failed = None;

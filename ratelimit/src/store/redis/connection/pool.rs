@@ -92,10 +92,34 @@ impl Pool {
     /// Opens a new connection and verifies the server through it. If it answers, the connection
     /// takes the place of all the old ones, of which it is not known after an outage which are dead,
     /// and the rest of the pool is opened in the background.
+    pub(in super::super) async fn connect(self: &Arc<Self>) -> Result<(), String> {
+        self.connect_if(|_| Ok(())).await
+    }
+
+    /// Does the same after an outage, which is not over while a check would time out: if it were over
+    /// for a few checks, and for the next as well, each would wait in vain.
     pub(in super::super) async fn renew(self: &Arc<Self>) -> Result<(), String> {
+        let is_in_time = |took| {
+            if took <= self.timeout {
+                return Ok(());
+            }
+            Err(format!(
+                "an answer takes {took:.1?}, and the timeout is {:?}",
+                self.timeout
+            ))
+        };
+        self.connect_if(is_in_time).await
+    }
+
+    /// Connects if the time that one answer takes is all right.
+    async fn connect_if(
+        self: &Arc<Self>,
+        is_in_time: impl FnOnce(Duration) -> Result<(), String>,
+    ) -> Result<(), String> {
         let budget = self.target.budget();
         let link = self.target.connect(budget).await?;
-        self.verify(&link, budget).await?;
+        let took = self.verify(&link, budget).await?;
+        is_in_time(took)?;
         let Some((first, others)) = self.connections.split_first() else {
             return Ok(());
         };
@@ -107,8 +131,9 @@ impl Pool {
         Ok(())
     }
 
-    /// Checks that a server does what checks need, and tries out once where keys are.
-    async fn verify(&self, link: &Link, budget: Budget) -> Result<(), String> {
+    /// Checks that a server does what checks need, and tries out once where keys are. Returns how long
+    /// one answer took.
+    async fn verify(&self, link: &Link, budget: Budget) -> Result<Duration, String> {
         let verified = budget.run(self.send_probes(link.wire())).await;
         verified
             .unwrap_or_else(|_| Err(no_answer_in_time()))
@@ -135,7 +160,7 @@ impl Pool {
         }
     }
 
-    async fn send_probes(&self, mut wire: Wire) -> Result<(), RedisError> {
+    async fn send_probes(&self, mut wire: Wire) -> Result<Duration, RedisError> {
         let probe = (self.probe)();
         let Some(Probe {
             write,
@@ -143,14 +168,15 @@ impl Pool {
             mut scripts,
         }) = probe
         else {
-            return Ok(());
+            return Ok(Duration::ZERO);
         };
         scripts.add_command(removal);
         // First and alone: an error to it says what is wrong, while a server that asks for a password
         // closes the connection at a command as long as a script.
         let sent_at = Instant::now();
         wire.send(&write).await?.extract_error()?;
-        self.round_trip.record(sent_at.elapsed());
+        let took = sent_at.elapsed();
+        self.round_trip.record(took);
         for answer in wire.send_all(&scripts).await? {
             answer.extract_error()?;
         }
@@ -161,7 +187,7 @@ impl Pool {
             let answers = wire.send_all(self.placement.commands()).await?;
             self.placement.conclude(answers, &self.server, n == TRIES)?;
         }
-        Ok(())
+        Ok(took)
     }
 
     /// Returns host and port; no password is in it.
@@ -414,7 +440,7 @@ async fn open_link(pool: Weak<Pool>, target: Arc<Target>, connecting: Connecting
         let opened = match opened {
             // The first of a pool that did not wait for Redis to come.
             Ok(link) if pool.placement() == Placement::Unknown => {
-                pool.verify(&link, budget).await.map(|()| link)
+                pool.verify(&link, budget).await.map(|_| link)
             }
             // If it is the only one, the checks that wait for it find out, a round trip earlier.
             Ok(link) if pool.has_open_connection() => {
