@@ -1,6 +1,7 @@
 //! The smallest user that a store needs: README.md gives its rules.
 
-use ratelimit::RedisStore;
+use axum::http::{HeaderName, Request};
+use ratelimit::{Algorithm, Caller, Policy, Quota, RateLimiter, RedisStore, Tier};
 use ratelimit_tests::{RedisServer, patient};
 use redis::{AsyncCommands, aio::MultiplexedConnection, cmd};
 
@@ -73,4 +74,31 @@ async fn a_user_who_may_not_run_scripts_by_their_digests_cannot_connect() {
     let connected = patient(RedisStore::builder(url)).connect().await;
     let error = connected.expect_err("no check would work").to_string();
     assert!(error.contains("the user lacks a permission"), "{error}");
+}
+
+static HEADER: HeaderName = HeaderName::from_static("x-api-key");
+static TIERS: [Tier; 1] = [Tier::new("free", Quota::per_hour(1_000))];
+static POLICY: Policy =
+    Policy::new("no tiers", Algorithm::FixedWindow, &TIERS).with_tier_header(&HEADER);
+
+/// As an application has it that does not keep its tiers there.
+#[tokio::test]
+async fn a_user_who_may_not_read_tiers_is_no_outage() {
+    let server = RedisServer::start();
+    let mut connection = server.connection().await;
+    set_user(&mut connection, &rules()).await;
+    set_user(&mut connection, &["ACL", "SETUSER", "web", "-hget"]).await;
+    let url = format!("redis://web:S3CRET@127.0.0.1:{}", server.port());
+    let store = patient(RedisStore::builder(url)).connect().await;
+    let store = store.expect("a user who may do the rest");
+    let limiter = RateLimiter::builder().store(store).build().expect("built");
+    for n in 0..20 {
+        let request = Request::builder().header(&HEADER, format!("k-{n}"));
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        let caller = Caller::new(&parts).with_peer(Some([203, 0, 113, 7].into()));
+        let verdict = limiter.check(&POLICY, caller).await;
+        assert!(!verdict.is_degraded(), "the key {n}");
+    }
+    let health = limiter.store_health().expect("a store that can be out");
+    assert_eq!(health.outages, 0);
 }

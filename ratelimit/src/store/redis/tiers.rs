@@ -5,6 +5,7 @@ use std::fmt;
 use redis::{Cmd, RedisError, Value, from_redis_value};
 
 use super::{
+    connection::reason,
     deployment::{Deployment, Route},
     shard::{Shard, TimeLimit},
 };
@@ -69,6 +70,8 @@ const FIELD: &str = "tier";
 fn failed(shard: &Shard, error: &RedisError) -> StoreError {
     match error.code() {
         Some("WRONGTYPE") => no_hash(),
+        // The server answers, and the checks need other permissions.
+        Some("NOPERM") => StoreError::refused(reason(error)),
         _ => shard.pool.failed(error),
     }
 }
@@ -85,7 +88,7 @@ impl TierResolver for RedisTiers {
     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
         let name = name(key.as_bytes());
         let tier = self.look_up(&name).await.map_err(|error| {
-            if error.is_of_one_bucket() {
+            if error.is_of_one_bucket() || error.is_refusal() {
                 ResolveError::new(error)
             } else if error.is_outage() {
                 ResolveError::unanswered(error)
