@@ -27,7 +27,8 @@ impl Held {
     /// Whether it is about as much as before and so many connections: one or two more may just be
     /// coming or going, and what the store said of the clients since takes room, up to a bound.
     pub(crate) fn is_no_more_than(self, before: Self, connections: usize) -> bool {
-        self.tasks <= before.tasks + connections + 4
+        // One task reads from a connection, and one ends with its runtime.
+        self.tasks <= before.tasks + 2 * connections + 4
             && self.descriptors <= before.descriptors + connections + 4
             && self.kilobytes <= before.kilobytes + 32 * 1024
     }
