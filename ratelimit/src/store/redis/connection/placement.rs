@@ -307,6 +307,26 @@ impl Placement {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_refusal_of_keys_in_several_places_is_known_by_its_code_or_its_words() {
+        for (refusal, is_refused) in [
+            (
+                "CROSSSLOT Keys in request don't hash to the same slot",
+                true,
+            ),
+            ("ERR eval/evalsha command keys must be in same slot", true),
+            ("ERR 'EVAL' command keys must in same slot", true),
+            ("ERR all keys must map to the same node", true),
+            ("ERR unknown command 'EVAL'", false),
+            ("NOSCRIPT No matching script. Please use EVAL.", false),
+        ] {
+            let answer = redis::parse_redis_value(format!("-{refusal}\r\n").as_bytes());
+            let error = answer.and_then(Value::extract_error);
+            let error = error.expect_err("an error of the server");
+            assert_eq!(is_cross_slot(&error), is_refused, "{refusal}");
+        }
+    }
+
     /// What a server answers of whose keys some are found by a script and some are there to be removed,
     /// each the first so many.
     fn answers(of_one: (usize, usize), of_many: (usize, usize)) -> Vec<Value> {
