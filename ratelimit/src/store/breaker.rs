@@ -201,7 +201,7 @@ impl Inner {
 
     fn begins(&self, error: &StoreError) {
         tracing::error!(
-            "{error}; until a probe gets an answer nobody asks it, and limits are kept as on_store_error says"
+            "{error}; no request is sent to it until a probe succeeds, and limits are kept as on_store_error says"
         );
         self.is_recorded.store(true, Ordering::Relaxed);
         self.record.went_down(error, self.server());

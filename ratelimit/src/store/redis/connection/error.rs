@@ -42,7 +42,7 @@ pub(in super::super) fn reason(error: &RedisError) -> String {
     if error.kind() == ErrorKind::AuthenticationFailed
         || said.contains("Password authentication failed")
     {
-        return "it does not take the password in the URL, or from the credentials provider: password \
+        return "it refuses the password in the URL or from the credentials provider: password \
             or user is wrong, or that user may not log in"
             .to_owned();
     }

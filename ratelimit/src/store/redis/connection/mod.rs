@@ -1,6 +1,7 @@
 //! The shared connections: a pool of a few multiplexed ones to each server.
 
 mod address;
+mod answer;
 mod batch_queue;
 mod credentials;
 mod error;
@@ -20,10 +21,11 @@ mod tls;
 
 pub(super) use self::{
     address::Address,
+    answer::no_answer_in_time,
     batch_queue::Waiting,
     error::reason,
     placement::{Placement, PlacementProbe, is_cross_slot},
-    pool::{Pool, PoolSettings, Probe, no_answer_in_time},
+    pool::{Pool, PoolSettings, Probe},
     pooled_connection::PooledConnection,
     target::Resolved,
 };

@@ -14,10 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
+    answer::{Answer, is_redirection, no_answer_in_time},
     error::reason,
     link::{Link, Wire},
     placement::{Placement, PlacementProbe, TRIES},
@@ -468,42 +469,5 @@ async fn open_link(pool: Weak<Pool>, target: Arc<Target>, connecting: Connecting
         drop(pool);
         tokio::time::sleep(pause).await;
         pause = RETRY_MAX.min(2 * pause);
-    }
-}
-
-pub(in super::super) fn no_answer_in_time() -> RedisError {
-    RedisError::from((ErrorKind::Io, "no answer in time"))
-}
-
-/// Returns whether a server of a cluster said that another one has the key, which it can only say if
-/// it serves the connection.
-fn is_redirection(error: &RedisError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Server(
-            ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::TryAgain
-        )
-    )
-}
-
-/// What a server answers.
-trait Answer {
-    /// Returns whether a replica refused to write: the server is not the master any more.
-    fn is_from_a_replica(&self) -> bool;
-}
-
-impl Answer for Value {
-    fn is_from_a_replica(&self) -> bool {
-        match self {
-            Value::ServerError(error) => error.kind() == Some(ServerErrorKind::ReadOnly),
-            Value::Array(answers) => answers.is_from_a_replica(),
-            _ => false,
-        }
-    }
-}
-
-impl Answer for Vec<Value> {
-    fn is_from_a_replica(&self) -> bool {
-        self.iter().any(Value::is_from_a_replica)
     }
 }
