@@ -3,16 +3,22 @@
 use std::{
     env,
     ffi::OsStr,
+    fs,
     io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     process::{Child, ChildStdout, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
+
+use crate::patience::PATIENCE;
 
 /// A running program, in a directory of its own. It ends with this value or with the process,
 /// however that ends.
 #[derive(Debug)]
 pub struct Guarded {
     guard: Child,
+    program: u32,
     output: BufReader<ChildStdout>,
 }
 
@@ -21,7 +27,8 @@ pub struct Guarded {
 const GUARD: &str = r#"
     directory=$(mktemp -d)
     cd "$directory"
-    "$@" &
+    # The first line of the output is the program's process number.
+    sh -c 'echo $$; exec "$@"' sh "$@" &
     program=$!
     # The program alone writes there, so that its end is seen.
     exec >&-
@@ -59,15 +66,53 @@ impl Guarded {
             .process_group(0)
             .spawn()
             .expect("sh starts");
-        let output = BufReader::new(guard.stdout.take().expect("piped"));
-        Self { guard, output }
+        let mut output = BufReader::new(guard.stdout.take().expect("piped"));
+        let mut program = String::new();
+        output.read_line(&mut program).expect("text");
+        let program = program.trim().parse().expect("a process number");
+        Self {
+            guard,
+            program,
+            output,
+        }
     }
 
-    /// Sends it a signal: `STOP`, `CONT` and so on.
+    /// Stops the program until it gets the signal `CONT`, and returns when it has stopped. A signal
+    /// is delivered asynchronously: until then the program may still answer.
     ///
     /// # Panics
     ///
-    /// It cannot be told.
+    /// Panics if the program does not stop.
+    pub fn stop(&mut self) {
+        self.signal("STOP");
+        let begin = Instant::now();
+        while !self.is_stopped() {
+            assert!(begin.elapsed() < PATIENCE, "the program has not stopped");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        let program = self.program.to_string();
+        let state = match fs::read_to_string(format!("/proc/{program}/stat")) {
+            // The state follows the name, which is in parentheses and may contain some.
+            Ok(status) => status.rsplit_once(") ").map(|(_, rest)| rest.to_owned()),
+            // Systems without `/proc` have `ps`.
+            Err(_) => {
+                let ps = Command::new("ps")
+                    .args(["-o", "state=", "-p", &program])
+                    .output();
+                String::from_utf8(ps.expect("ps runs").stdout).ok()
+            }
+        };
+        state.is_some_and(|state| state.starts_with('T'))
+    }
+
+    /// Sends a signal to the program, such as `CONT`, without waiting for its effect.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the shell that guards the program has ended.
     pub fn signal(&mut self, signal: &str) {
         let stdin = self.guard.stdin.as_mut().expect("piped");
         writeln!(stdin, "{signal}").expect("the guard listens");

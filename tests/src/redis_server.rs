@@ -73,7 +73,7 @@ impl RedisServer {
 
     /// Has it stand still: the system keeps its connections, but nobody answers there.
     pub fn stop(&mut self) {
-        self.server.signal("STOP");
+        self.server.stop();
     }
 
     /// Has it go on.

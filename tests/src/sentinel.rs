@@ -121,7 +121,7 @@ impl Sentinel {
 
     /// Has it stand still: it accepts connections and does not answer.
     pub fn stop(&mut self) {
-        self.process.signal("STOP");
+        self.process.stop();
     }
 
     /// The port of the server that it names as the master; 0 if it names none.

@@ -114,8 +114,8 @@ impl Pair {
     }
 
     fn stop(&mut self) {
-        self.wrk.signal("STOP");
-        self.server.signal("STOP");
+        self.wrk.stop();
+        self.server.stop();
     }
 
     /// Lets wrk come to its end; the server answers no more.
