@@ -7,6 +7,7 @@ mod chart;
 mod compile;
 mod denied;
 mod eviction;
+mod floods;
 mod footprint;
 mod growth;
 mod http;
@@ -20,6 +21,7 @@ use std::{
     fs,
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use ratelimit_benches::compare;
@@ -31,6 +33,11 @@ const DEFAULT_CAPACITY: u32 = 1_000_000;
 fn main() -> Result<(), Box<dyn Error>> {
     let chosen = env::args().nth(1);
     let is_chosen = |names: &[&str]| chosen.as_deref().is_none_or(|name| names.contains(&name));
+    if chosen.as_deref() == Some("floods") {
+        let seconds = env::args().nth(2).and_then(|seconds| seconds.parse().ok());
+        let time = Duration::from_secs(seconds.unwrap_or(60));
+        return Ok(io::stdout().write_all(floods::run(time)?.as_bytes())?);
+    }
     let mut table = Table::default();
     if is_chosen(&["memory", "checks"]) {
         memory::run(&mut table);

@@ -94,17 +94,16 @@ impl Guarded {
 
     fn is_stopped(&self) -> bool {
         let program = self.program.to_string();
-        let state = match fs::read_to_string(format!("/proc/{program}/stat")) {
-            // The state follows the name, which is in parentheses and may contain some.
-            Ok(status) => status.rsplit_once(") ").map(|(_, rest)| rest.to_owned()),
+        let status = fs::read_to_string(format!("/proc/{program}/stat")).ok();
+        // The state follows the name, which is in parentheses and may contain some.
+        let state = status.and_then(|status| Some(status.rsplit_once(") ")?.1.to_owned()));
+        let state = state.or_else(|| {
             // Systems without `/proc` have `ps`.
-            Err(_) => {
-                let ps = Command::new("ps")
-                    .args(["-o", "state=", "-p", &program])
-                    .output();
-                String::from_utf8(ps.expect("ps runs").stdout).ok()
-            }
-        };
+            let ps = Command::new("ps")
+                .args(["-o", "state=", "-p", &program])
+                .output();
+            String::from_utf8(ps.ok()?.stdout).ok()
+        });
         state.is_some_and(|state| state.starts_with('T'))
     }
 
