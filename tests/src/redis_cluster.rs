@@ -184,12 +184,15 @@ impl RedisCluster {
         }
     }
 
-    /// Gives a slot that no server has to this one.
+    /// Gives a slot that no server has to this one, and waits until all servers know.
     pub async fn take_slot(&self, slot: u64, server: &RedisServer) {
         let mut take = cluster("ADDSLOTS");
         let _: () = ask(&mut server.connection().await, take.arg(slot)).await;
         let bump = cluster("BUMPEPOCH");
         let _: redis::Value = ask(&mut server.connection().await, &bump).await;
+        for server in &self.servers {
+            until(server, &cluster("INFO"), "cluster_slots_assigned:16384").await;
+        }
     }
 
     /// Adds a server that has no slots.
