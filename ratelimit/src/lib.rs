@@ -120,7 +120,7 @@ pub use self::{
         AlreadyInstalled, BuildError, Builder, Bypass, BypassError, Caller, HeaderStyle,
         RateLimitStatus, RateLimiter, SetTierError, Standing,
     },
-    observe::{Figures, Latency, Second, Totals},
+    observe::{Figures, Latency, Second, Totals, WrongCredentials},
     policy::{
         Algorithm, Key, KeyValue, OnStoreError, Policy, PolicyEntry, Quota, QuotaError, Tier,
         policies,

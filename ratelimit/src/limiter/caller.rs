@@ -34,6 +34,10 @@ impl<'a> Caller<'a> {
         }
     }
 
+    pub(super) fn parts(&self) -> &'a Parts {
+        self.parts
+    }
+
     /// With the address at the other end of the connection.
     #[must_use]
     pub fn with_peer(self, peer: Option<IpAddr>) -> Self {
@@ -160,7 +164,7 @@ impl RateLimiter {
     /// it.
     #[inline]
     fn exempt(&self, policy: &'static Policy, caller: &Caller<'_>) -> Option<Account> {
-        let exemption = if self.is_bypassed(policy, caller.parts) {
+        let exemption = if self.is_bypassed(policy, caller) {
             Exemption::Bypass
         } else if policy.is_exempt(caller.parts) || self.is_exempt_by_network(caller) {
             Exemption::Exempt
@@ -300,8 +304,10 @@ impl RateLimiter {
         }
     }
 
+    /// Returns the client at the address that a request comes from, by the rule of the trusted
+    /// proxies.
     #[inline]
-    fn by_ip(&self, caller: &Caller<'_>) -> ClientId {
+    pub(super) fn by_ip(&self, caller: &Caller<'_>) -> ClientId {
         let Some(peer) = caller.peer else {
             self.0.no_peer.once(|| {
                 tracing::warn!(

@@ -3,7 +3,7 @@
 use super::RateLimiter;
 use crate::{
     client::ClientId,
-    observe::{Figures, Second, Totals},
+    observe::{Figures, Second, Totals, WrongCredentials},
     store::{StoreError, StoreHealth},
 };
 
@@ -56,6 +56,19 @@ impl RateLimiter {
         let most = self.0.watch.observer.most_limited(count).into_iter();
         most.map(|limited| (limited.client, limited.times))
             .collect()
+    }
+
+    /// Returns the number of wrong dashboard tokens and wrong bypass secrets that were sent to this
+    /// limiter since it was made.
+    ///
+    /// ```
+    /// use ratelimit::RateLimiter;
+    ///
+    /// let limiter = RateLimiter::default();
+    /// assert_eq!(limiter.wrong_credentials().bypass_secret, 0);
+    /// ```
+    pub fn wrong_credentials(&self) -> WrongCredentials {
+        self.0.watch.observer.wrong_credentials.read()
     }
 
     /// Returns the name of a client in the log: `ip:203.0.113.7` for an address, and for an API key, an

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, request::Parts};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{BuildError, RateLimiter};
+use super::{BuildError, Caller, RateLimiter};
 use crate::policy::Policy;
 
 /// The header with the secret, where the limiter names no other.
@@ -72,13 +72,14 @@ impl Secrets {
 impl RateLimiter {
     /// Whether the limits are turned off for this request.
     #[inline]
-    pub(super) fn is_bypassed(&self, policy: &Policy, parts: &Parts) -> bool {
-        let has_secret = |known: &Secrets| self.has_secret(known, policy, parts);
+    pub(super) fn is_bypassed(&self, policy: &Policy, caller: &Caller<'_>) -> bool {
+        let has_secret = |known: &Secrets| self.has_secret(known, policy, caller);
         self.0.watch.bypass.is_on(&*self.0.clock) || self.0.secrets.as_ref().is_some_and(has_secret)
     }
 
     /// Whether the request has one of them. Either way the log says so.
-    fn has_secret(&self, known: &Secrets, policy: &Policy, parts: &Parts) -> bool {
+    fn has_secret(&self, known: &Secrets, policy: &Policy, caller: &Caller<'_>) -> bool {
+        let parts = caller.parts();
         match known.are_in(parts) {
             None => false,
             Some(true) => {
@@ -90,11 +91,13 @@ impl RateLimiter {
                 true
             }
             Some(false) => {
+                self.0.watch.observer.wrong_credentials.add_bypass_secret();
                 self.0
                     .wrong_secret
                     .say(self.0.clock.now_micros(), |left_out| {
                         tracing::warn!(
                             policy = policy.name(),
+                            client = %self.by_ip(caller),
                             left_out,
                             "a request came with a bypass secret that is none of this limiter's"
                         );

@@ -11,13 +11,14 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use super::counts::Totals;
+use super::{counts::Totals, wrong_credentials::WrongCredentials};
 
 /// What has been told already. Only what is new is added, since several limiters of a program share
 /// the facade's counters.
 #[derive(Default)]
 pub(super) struct Exported {
     counts: HashMap<(&'static str, &'static str), Totals>,
+    wrong_credentials: WrongCredentials,
 }
 
 impl Exported {
@@ -56,6 +57,21 @@ impl Exported {
         }
         // Each time, as the recorder may have been installed since the last.
         describe();
+    }
+
+    pub(super) fn wrong_credentials(&mut self, totals: WrongCredentials) {
+        let told = std::mem::replace(&mut self.wrong_credentials, totals);
+        let new = [
+            (
+                "dashboard_token",
+                totals.dashboard_token - told.dashboard_token,
+            ),
+            ("bypass_secret", totals.bypass_secret - told.bypass_secret),
+        ];
+        for (credential, count) in new {
+            counter!("ratelimit_wrong_credentials_total", "credential" => credential)
+                .increment(count);
+        }
     }
 }
 
@@ -125,6 +141,11 @@ fn describe() {
         Unit::Count,
         "Look-ups of the tiers of API keys: answered from the cache (hit), by the resolver (miss), or not at all (error)"
     );
+    describe_counter!(
+        "ratelimit_wrong_credentials_total",
+        Unit::Count,
+        "Wrong tokens of the dashboard, and wrong bypass secrets"
+    );
     describe_gauge!(
         "ratelimit_limited_clients",
         Unit::Count,
@@ -148,6 +169,36 @@ mod tests {
             .find(|(key, ..)| key.key().name() == "ratelimit_store_outages_total");
         let value = outages.map(|(.., value)| value);
         assert_eq!(value, Some(&DebugValue::Counter(0)), "{all:?}");
+    }
+
+    #[test]
+    fn wrong_credentials_are_added_once() {
+        let recorder = DebuggingRecorder::new();
+        let counted = recorder.snapshotter();
+        let totals = |bypass_secret| WrongCredentials {
+            bypass_secret,
+            ..WrongCredentials::default()
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let mut exported = Exported::default();
+            exported.wrong_credentials(totals(3));
+            exported.wrong_credentials(totals(5));
+        });
+        let all = counted.snapshot().into_vec();
+        let mut counts: Vec<_> = all
+            .iter()
+            .flat_map(|(key, _, _, value)| {
+                key.key().labels().map(move |label| (label.value(), value))
+            })
+            .collect();
+        counts.sort_by_key(|(credential, _)| *credential);
+        assert_eq!(
+            counts,
+            [
+                ("bypass_secret", &DebugValue::Counter(5)),
+                ("dashboard_token", &DebugValue::Counter(0)),
+            ]
+        );
     }
 
     #[test]

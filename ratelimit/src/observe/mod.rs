@@ -13,6 +13,7 @@ pub(crate) mod export;
 mod figures;
 mod history;
 mod limited;
+mod wrong_credentials;
 
 use std::{
     sync::PoisonError,
@@ -22,9 +23,15 @@ use std::{
 #[cfg(all(test, feature = "metrics"))]
 pub(crate) use self::broken_recorder::BrokenRecorder;
 use self::history::Sum;
-use self::{counts::Counts, durations::Durations, history::History, limited::LimitedClients};
+use self::{
+    counts::Counts, durations::Durations, history::History, limited::LimitedClients,
+    wrong_credentials::WrongCredentialCounts,
+};
 pub(crate) use self::{counts::Outcome, limited::Limited};
-pub use self::{counts::Totals, durations::Latency, figures::Figures, history::Second};
+pub use self::{
+    counts::Totals, durations::Latency, figures::Figures, history::Second,
+    wrong_credentials::WrongCredentials,
+};
 use crate::{
     client::ClientId,
     policy::{Policy, Tier},
@@ -37,6 +44,7 @@ pub(crate) struct Observer {
     limited: LimitedClients,
     durations: Mutex<Durations>,
     history: Mutex<History>,
+    pub(crate) wrong_credentials: WrongCredentialCounts,
     #[cfg(feature = "metrics")]
     exported: Mutex<export::Exported>,
 }
@@ -55,6 +63,7 @@ impl Observer {
             limited: LimitedClients::new(now),
             durations: Mutex::new(Durations::new()),
             history: Mutex::new(History::begin(now)),
+            wrong_credentials: WrongCredentialCounts::default(),
             #[cfg(feature = "metrics")]
             exported: Mutex::default(),
         }
@@ -98,7 +107,10 @@ impl Observer {
     pub(crate) fn export(&self) {
         let second = lock(&self.durations).of_this_second().clone();
         export::durations(&second);
-        lock(&self.exported).counts(self.counts.all());
+        let mut exported = lock(&self.exported);
+        exported.counts(self.counts.all());
+        exported.wrong_credentials(self.wrong_credentials.read());
+        drop(exported);
         export::limited_clients(self.limited.unique());
     }
 
