@@ -7,6 +7,7 @@
 
 mod access;
 mod actions;
+mod body;
 mod document;
 mod events;
 mod hosts;
@@ -16,7 +17,7 @@ use std::{fmt, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
@@ -25,7 +26,7 @@ use axum::{
 use serde_json::{Value, json};
 
 pub use self::access::TokenError;
-use self::{access::Access, document::Document, hosts::AllowedHosts, page::Page};
+use self::{access::Access, body::BODY_MAX, document::Document, hosts::AllowedHosts, page::Page};
 use crate::limiter::{RateLimiter, Sampled};
 
 /// The live page of a limiter, closed until it is said who may see it.
@@ -55,17 +56,21 @@ use crate::limiter::{RateLimiter, Sampled};
 ///
 /// # The JSON
 ///
-/// Beneath the place where it is nested. Each request has the header `Authorization: Bearer <token>`,
-/// and each action the body's type `application/json`. An error is `{"error": "what is wrong"}`.
+/// Beneath the place where it is nested. Each request has the header `Authorization: Bearer <token>`.
+/// An error is `{"error": "what is wrong"}`.
+///
+/// The body of an action is a JSON object of at most 16 KiB, of the type `application/json`, with
+/// exactly the fields below. If one is missing, misspelt, or has a wrong type, the answer is 422 and
+/// nothing is done. A longer body is answered with 413, whatever the application allows.
 ///
 /// | | | |
 /// | --- | --- | --- |
 /// | GET | `/api/state` | all that the page shows |
-/// | GET | `/api/events` | the same as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html): `state`, each second a `tick` with what is new in its history, and after 20 seconds `again`, upon which one asks anew |
+/// | GET | `/api/events` | the same as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html): `state`, each second a `tick` with what is new in its history, and after 20 seconds `again`, upon which the client sends the request again. |
 /// | POST | `/api/clients/peek` | `{"client": "ip:203.0.113.7"}` or `{"api_key": "…"}`: how the client's buckets stand. A client that was turned away in the last minutes can also be named as the log names it |
 /// | POST | `/api/clients/reset` | the same; the client has its whole quotas again |
-/// | POST | `/api/tier` | `{"api_key": "…", "tier": "pro"}`; with `null` the key becomes unknown |
-/// | POST | `/api/bypass` | `{"reason": "…", "minutes": 15}`: nobody is limited until then |
+/// | POST | `/api/tier` | `{"api_key": "…", "tier": "pro"}`; with `"tier": null` the key becomes unknown |
+/// | POST | `/api/bypass` | `{"reason": "…", "minutes": 15}`: no client is limited for 1 to 1,440 minutes |
 /// | POST | `/api/bypass/off` | `{}` |
 ///
 /// ```sh
@@ -155,6 +160,7 @@ impl Dashboard {
             .route("/tier", post(actions::set_tier))
             .route("/bypass", post(actions::start_bypass))
             .route("/bypass/off", post(actions::end_bypass))
+            .route_layer(DefaultBodyLimit::max(BODY_MAX))
             .route_layer(guard);
         Router::new()
             .route("/", get(async move || page.into_response()))
