@@ -1,6 +1,7 @@
 //! All that the page shows, as JSON.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashSet},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -10,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     limiter::{Bypass, RateLimiter},
-    observe::{Figures, Second, Totals},
+    observe::{Figures, Second, Totals, WrongCredentials},
     policy::{Policy, Tier, policies},
 };
 
@@ -46,6 +47,7 @@ impl Document {
             "uptime_seconds": now.duration_since(self.began).unwrap_or_default().as_secs(),
             "store": self.store(),
             "bypass": limiter.bypass().as_ref().map(bypass),
+            "wrong_credentials": wrong_credentials(limiter.wrong_credentials()),
             "figures": figures(&limiter.figures()),
             "fleet": self.fleet().await.as_ref().map(figures),
             "tiers_in_store": limiter.has_tiers_in_store(),
@@ -68,8 +70,9 @@ impl Document {
         let changes = health.changes.iter();
         let changes = changes.map(|change| {
             json!({
-                "at": seconds(change.at), "up": change.is_up, "reason": change.reason,
-                "server": change.server,
+                "at": seconds(change.at), "up": change.is_up,
+                "reason": change.reason.as_deref().map(text),
+                "server": change.server.as_deref().map(text),
             })
         });
         json!({
@@ -77,7 +80,7 @@ impl Document {
             "server": server,
             "up": health.is_up,
             "since": seconds(health.since),
-            "outages": health.outages,
+            "outages": count(health.outages),
             "history": changes.collect::<Vec<_>>(),
         })
     }
@@ -98,7 +101,7 @@ impl Document {
 
 pub(super) fn bypass(bypass: &Bypass) -> Value {
     json!({
-        "reason": bypass.reason,
+        "reason": text(&bypass.reason),
         "since": seconds(bypass.since),
         "until": seconds(bypass.until),
     })
@@ -106,9 +109,9 @@ pub(super) fn bypass(bypass: &Bypass) -> Value {
 
 fn figures(figures: &Figures) -> Value {
     json!({
-        "requests_per_minute": figures.requests_per_minute,
-        "limited_per_minute": figures.limited_per_minute,
-        "limited_clients": figures.limited_clients,
+        "requests_per_minute": count(figures.requests_per_minute),
+        "limited_per_minute": count(figures.limited_per_minute),
+        "limited_clients": count(figures.limited_clients),
         "p50_seconds": figures.check.map(|check| check.p50.as_secs_f64()),
         "p99_seconds": figures.check.map(|check| check.p99.as_secs_f64()),
     })
@@ -207,8 +210,65 @@ fn history(seconds: &[Second], since: Option<u64>) -> Value {
     })
 }
 
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+fn wrong_credentials(wrong: WrongCredentials) -> Value {
+    json!({
+        "dashboard_token": wrong.dashboard_token,
+        "bypass_secret": wrong.bypass_secret,
+    })
+}
+
+/// The largest integer up to which JavaScript's numbers are exact (`Number.MAX_SAFE_INTEGER`).
+const COUNT_MAX: u64 = (1 << 53) - 1;
+
+/// The end of JavaScript's time ([ECMA-262, section 21.4.1.1]), in Unix seconds.
+///
+/// [ECMA-262, section 21.4.1.1]: https://tc39.es/ecma262/#sec-time-values-and-time-range
+const SECONDS_MAX: f64 = 8.64e12;
+
+/// The longest text of others that is shown, in characters.
+const TEXT_MAX: usize = 500;
+
+/// Returns a count that the page can show exactly. Those of all processes are what Redis says, where
+/// anybody may have written.
+fn count(n: u64) -> u64 {
+    n.min(COUNT_MAX)
+}
+
+/// Returns Unix seconds; `None` for a time that the page could make no date of.
+fn seconds(time: SystemTime) -> Option<f64> {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some(since.as_secs_f64()).filter(|&seconds| seconds <= SECONDS_MAX)
+}
+
+/// Returns the beginning of a text from elsewhere, such as an error of Redis.
+fn text(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(TEXT_MAX) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_javascript_cannot_compute_with_is_not_sent() {
+        assert_eq!(count(7), 7);
+        assert_eq!(count(u64::MAX), 9_007_199_254_740_991);
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(seconds(at(1_700_000_000)), Some(1_700_000_000.0));
+        assert_eq!(seconds(at(8_640_000_000_000)), Some(8.64e12));
+        assert_eq!(seconds(at(8_640_000_000_001)), None);
+        assert_eq!(seconds(at(u64::MAX / 1000)), None);
+        assert_eq!(seconds(UNIX_EPOCH - Duration::from_secs(1)), Some(0.0));
+    }
+
+    #[test]
+    fn a_text_of_others_is_cut_between_characters() {
+        assert_eq!(text("short"), "short");
+        let long = "ä".repeat(TEXT_MAX + 1);
+        assert_eq!(text(&long), format!("{}…", "ä".repeat(TEXT_MAX)));
+        assert_eq!(text(&long[2..]), long[2..]);
+    }
 }
