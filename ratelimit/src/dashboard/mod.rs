@@ -10,6 +10,7 @@ mod actions;
 mod body;
 mod document;
 mod events;
+mod guesses;
 mod hosts;
 mod page;
 
@@ -24,10 +25,14 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 pub use self::access::TokenError;
-use self::{access::Access, body::BODY_MAX, document::Document, hosts::AllowedHosts, page::Page};
-use crate::limiter::{RateLimiter, Sampled};
+use self::{
+    access::Access, body::BODY_MAX, document::Document, events::STREAMS_MAX, guesses::Guesses,
+    hosts::AllowedHosts, page::Page,
+};
+use crate::limiter::RateLimiter;
 
 /// The live page of a limiter, closed until it is said who may see it.
 ///
@@ -66,7 +71,7 @@ use crate::limiter::{RateLimiter, Sampled};
 /// | | | |
 /// | --- | --- | --- |
 /// | GET | `/api/state` | all that the page shows |
-/// | GET | `/api/events` | the same as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html): `state`, each second a `tick` with what is new in its history, and after 20 seconds `again`, upon which the client sends the request again. |
+/// | GET | `/api/events` | the same as [server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html): `state`, each second a `tick` with what is new in its history, and after 20 seconds `again`, upon which the client sends the request again. Beyond 64 streams the answer is 503 with `Retry-After` |
 /// | POST | `/api/clients/peek` | `{"client": "ip:203.0.113.7"}` or `{"api_key": "…"}`: how the client's buckets stand. A client that was turned away in the last minutes can also be named as the log names it |
 /// | POST | `/api/clients/reset` | the same; the client has its whole quotas again |
 /// | POST | `/api/tier` | `{"api_key": "…", "tier": "pro"}`; with `"tier": null` the key becomes unknown |
@@ -93,11 +98,17 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// Open to whoever has this token of 32 bytes or more.
+    /// Opens the page to those who have this token of 32 to 512 bytes.
+    ///
+    /// An address may send ten wrong tokens, and one more every six seconds; others are answered with
+    /// 429. The right token is always accepted, so that an attacker at the same address locks no
+    /// operator out. Wrong tokens are logged at most once a second, with the address that one came
+    /// from, and counted in [`RateLimiter::wrong_credentials`]. Addresses are those behind
+    /// [trusted proxies](crate::Builder::trusted_proxies).
     ///
     /// # Errors
     ///
-    /// The token is shorter, or cannot be sent in a header.
+    /// Returns an error if the token is shorter or longer, or cannot be sent in a header.
     pub fn token(self, token: impl AsRef<str>) -> Result<Self, TokenError> {
         Ok(Self {
             access: Access::token(token.as_ref())?,
@@ -148,7 +159,8 @@ impl Dashboard {
             access: self.access,
             hosts: self.hosts,
             document: Document::new(self.limiter.clone()),
-            wrong_tokens: Sampled::default(),
+            guesses: Guesses::new(&self.limiter),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             limiter: self.limiter,
         });
         let guard = middleware::from_fn_with_state(shared.clone(), access::guard);
@@ -175,7 +187,8 @@ struct Shared {
     access: Access,
     hosts: AllowedHosts,
     document: Document,
-    wrong_tokens: Sampled,
+    guesses: Guesses,
+    streams: Arc<Semaphore>,
 }
 
 async fn state(State(shared): State<Arc<Shared>>) -> Json<Value> {

@@ -242,7 +242,7 @@ fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T>
 }
 
 /// The address at the other end of the connection, where the app is served with it.
-fn peer(parts: &Parts) -> Option<IpAddr> {
+pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
     let real = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let address = match real {
         Some(ConnectInfo(address)) => address,

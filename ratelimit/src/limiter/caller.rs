@@ -307,7 +307,7 @@ impl RateLimiter {
     /// Returns the client at the address that a request comes from, by the rule of the trusted
     /// proxies.
     #[inline]
-    pub(super) fn by_ip(&self, caller: &Caller<'_>) -> ClientId {
+    pub(crate) fn by_ip(&self, caller: &Caller<'_>) -> ClientId {
         let Some(peer) = caller.peer else {
             self.0.no_peer.once(|| {
                 tracing::warn!(

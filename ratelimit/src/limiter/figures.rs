@@ -1,6 +1,11 @@
 //! What is known of the requests of the last minutes, for people and for programs.
 
+#[cfg(feature = "dashboard")]
+use std::sync::Arc;
+
 use super::RateLimiter;
+#[cfg(feature = "dashboard")]
+use crate::clock::Clock;
 use crate::{
     client::ClientId,
     observe::{Figures, Second, Totals, WrongCredentials},
@@ -69,6 +74,22 @@ impl RateLimiter {
     /// ```
     pub fn wrong_credentials(&self) -> WrongCredentials {
         self.0.watch.observer.wrong_credentials.read()
+    }
+
+    /// Counts a wrong token of the dashboard.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn add_wrong_token(&self) {
+        self.0
+            .watch
+            .observer
+            .wrong_credentials
+            .add_dashboard_token();
+    }
+
+    /// Returns the clock of this limiter, which in tests is the store's.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock.clone()
     }
 
     /// Returns the name of a client in the log: `ip:203.0.113.7` for an address, and for an API key, an

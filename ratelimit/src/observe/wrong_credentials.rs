@@ -23,6 +23,11 @@ pub(crate) struct WrongCredentialCounts {
 }
 
 impl WrongCredentialCounts {
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn add_dashboard_token(&self) {
+        self.dashboard_token.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn add_bypass_secret(&self) {
         self.bypass_secret.fetch_add(1, Ordering::Relaxed);
     }

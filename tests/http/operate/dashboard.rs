@@ -50,7 +50,7 @@ async fn json(answer: Response) -> Value {
 
 #[tokio::test]
 async fn nothing_but_the_bare_page_is_there_without_the_token() {
-    let (_, app) = with_token().await;
+    let (limiter, app) = with_token().await;
     let page = app.get("/limits").send().await.expect("the page");
     assert_eq!(page.status(), 200);
     let policy = page.headers()["content-security-policy"].to_str();
@@ -81,6 +81,9 @@ async fn nothing_but_the_bare_page_is_there_without_the_token() {
     ];
     for path in paths {
         let path = format!("/limits/api/{path}");
+        // Of an app that has not been sent too many wrong tokens yet.
+        let page = dashboard(limiter.clone()).token(TOKEN);
+        let app = start(&limiter, page.expect("long enough")).await;
         let get = path.contains("state") || path.contains("events");
         let request = || {
             if get {
@@ -111,6 +114,8 @@ async fn a_token_that_could_be_guessed_is_none() {
     let short = page().token("hunter2").expect_err("too short");
     assert_eq!(short, TokenError::Short(7));
     assert!(!short.to_string().contains("hunter2"));
+    let long = page().token("x".repeat(513)).expect_err("too long");
+    assert_eq!(long, TokenError::Long(513));
     let blank = format!("{TOKEN} ");
     assert_eq!(
         page().token(blank).expect_err("blank"),

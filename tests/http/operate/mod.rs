@@ -2,4 +2,5 @@
 
 mod bypass;
 mod dashboard;
+mod dashboard_abuse;
 mod figures;

@@ -68,7 +68,7 @@ fn write_accounts(style: HeaderStyle, accounts: &Accounts, headers: &mut HeaderM
 }
 
 /// Rounded up: a client that comes back then must not be too early.
-pub(super) fn whole_seconds(time: Duration) -> u64 {
+pub(crate) fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
