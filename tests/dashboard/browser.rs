@@ -42,6 +42,11 @@ impl Browser {
         }
     }
 
+    /// Opens another page.
+    pub(crate) async fn go_to(&self, url: &str) {
+        self.client.goto(url).await.expect("the page");
+    }
+
     /// The text of the element with this id.
     pub(crate) async fn text(&self, id: &str) -> String {
         let element = self.client.find(Locator::Id(id)).await;

@@ -4,11 +4,17 @@ mod browser;
 
 use std::time::Duration;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    extract::Request,
+    routing::{any, get},
+};
 use ratelimit::{
     Dashboard, ManualClock, MemoryStore, RateLimiter, StaticTiers, dashboard, rate_limit,
 };
 use ratelimit_tests::{App, Proxy, RedisServer, Trouble, eventually};
+use redis::AsyncCommands;
+use tower::ServiceExt;
 
 use self::browser::Browser;
 
@@ -264,4 +270,169 @@ async fn a_lost_connection_is_said_and_comes_back() {
         browser.until("connection", |text| text == "Live").await;
     }
     assert_eq!(browser.errors().await, [""; 0]);
+}
+
+/// A path that begins with two slashes is one that a browser takes for another server's name.
+#[tokio::test]
+async fn the_page_asks_its_own_server_whatever_its_path_is() {
+    let (limiter, _) = in_memory();
+    let page: Router = dashboard(limiter).access_by_app().into_router();
+    // A proxy that rewrites paths, as nginx does with `rewrite ^.*/limits/?(.*)$ /$1`.
+    let rewrite = any(async move |mut request: Request| {
+        let path = request.uri().path();
+        let (_, path) = path.rsplit_once("/limits").unwrap_or_default();
+        let path = format!("/{}", path.trim_start_matches('/'));
+        *request.uri_mut() = path.parse().expect("a path");
+        page.oneshot(request).await
+    });
+    let app = App::start(Router::new().fallback(rewrite)).await;
+    let browser = Browser::open(&app.at("/limits")).await;
+    for path in [
+        "/limits/",
+        "//evil.example/limits",
+        "//evil.example/limits//",
+        "///evil.example/limits",
+        "//evil.example:443/limits",
+        "//user:secret@evil.example/limits",
+        "//[::1]/limits",
+        "/\\evil.example/limits",
+        "/%5c%5cevil.example/limits",
+        "//evil.example%2f/limits",
+        "/@evil.example/limits",
+        "/;//evil.example/limits?a=//evil.example",
+        "//evil.example/limits#//evil.example",
+        "/https://evil.example/limits",
+        "//localhost/limits",
+    ] {
+        browser.go_to(&app.at(path)).await;
+        browser.until("connection", |text| text == "Live").await;
+        let elsewhere = "return performance.getEntriesByType('resource').map(entry => entry.name)\
+                         .filter(name => new URL(name).origin !== location.origin)";
+        assert_eq!(
+            browser.run(elsewhere).await,
+            serde_json::json!([]),
+            "{path}"
+        );
+    }
+    assert_eq!(browser.errors().await, [""; 0]);
+}
+
+/// What anybody who can write to the Redis may have written where the page's figures are.
+#[tokio::test]
+async fn what_others_write_in_redis_does_not_stop_the_page() {
+    let server = RedisServer::start();
+    let store = server.store().await;
+    let limiter = RateLimiter::builder().store(store).build();
+    let limiter = limiter.expect("nothing is wrong with it");
+    let app = app(&limiter, Dashboard::access_by_app).await;
+    let browser = Browser::open(&app.at("/ops/limits")).await;
+    browser.until_shown("board", true).await;
+    let mut redis = server.connection().await;
+    let moves = async |what: &str| {
+        let shown = browser.text("requests-per-minute").await;
+        app.status("/tried").await;
+        let what = format!("a page that goes on after {what}");
+        eventually(&what, async || {
+            browser.text("requests-per-minute").await != shown
+        })
+        .await;
+    };
+    for since in [
+        "18446744073709551615",
+        "8640000000000001",
+        "9007199254740993",
+        "0",
+    ] {
+        for lasts in [60_000_u64, 4_000_000_000_000_000] {
+            let bypass = format!(r#"{{"reason":"<img src=x> \u202e","since_ms":{since}}}"#);
+            let key = "ratelimit:{fleet}:bypass";
+            let () = redis
+                .pset_ex(key, bypass, lasts)
+                .await
+                .expect("it is written");
+            let reads = server.calls("get").await;
+            eventually("the bypass is read", async || {
+                server.calls("get").await > reads + 1
+            })
+            .await;
+            moves(since).await;
+            assert_eq!(browser.errors().await, [""; 0], "{since}");
+        }
+    }
+    let () = redis
+        .del("ratelimit:{fleet}:bypass")
+        .await
+        .expect("it is gone");
+    browser.until_shown("bypass-banner", false).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let slot = now.expect("after 1970").as_secs() / 10;
+    for value in ["18446744073709551615", "-1", "1e400", "NaN"] {
+        for slot in slot - 6..slot + 6 {
+            for field in [
+                "requests",
+                "limited",
+                "micros:100",
+                "micros:18446744073709551615",
+            ] {
+                let key = format!("ratelimit:{{fleet}}:figures:{slot}");
+                let () = redis.hset(key, field, value).await.expect("it is written");
+            }
+        }
+        moves(value).await;
+    }
+    let no_date = "const time = document.createElement('time');\
+                   return [1e300, 8.64e12 + 1, NaN, null].map(n => { setTime(time, n); return time.textContent; })";
+    let unknown = serde_json::json!(vec!["an unknown time"; 4]);
+    assert_eq!(browser.run(no_date).await, unknown);
+    assert_eq!(browser.errors().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_page_without_a_stream_asks_every_few_seconds() {
+    let (limiter, _) = in_memory();
+    let app = app(&limiter, Dashboard::access_by_app).await;
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        let stream = app.get("/ops/limits/api/events").send().await;
+        streams.push(stream.expect("an answer"));
+    }
+    let browser = Browser::open(&app.at("/ops/limits")).await;
+    browser.until_shown("board", true).await;
+    browser
+        .until("connection", |text| text.contains("few seconds"))
+        .await;
+    app.status("/").await;
+    browser
+        .until("requests-per-minute", |text| text == "1")
+        .await;
+    assert_eq!(browser.accessibility().await, [""; 0]);
+    drop(streams);
+    browser.until("connection", |text| text == "Live").await;
+    assert_eq!(browser.errors().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_told_and_lock_nobody_out() {
+    let (limiter, _) = in_memory();
+    let app = app(&limiter, with_token).await;
+    for _ in 0..20 {
+        let request = app.get("/ops/limits/api/state").bearer_auth("a guess");
+        request.send().await.expect("an answer");
+    }
+    let browser = Browser::open(&app.at("/ops/limits")).await;
+    browser.until_shown("sign-in", true).await;
+    browser.fill("token", "another-guess").await;
+    browser
+        .run("document.getElementById('sign-in').requestSubmit()")
+        .await;
+    browser
+        .until("sign-in-error", |error| {
+            error.contains("too many wrong tokens")
+        })
+        .await;
+    let browser = signed_in(&app).await;
+    browser
+        .until("wrong-credentials", |text| text.contains("21 wrong tokens"))
+        .await;
+    assert_eq!(browser.accessibility().await, [""; 0]);
 }

@@ -39,7 +39,8 @@ function signIn(event) {
 }
 
 function showConnection(state) {
-  const words = { connecting: 'Connecting…', live: 'Live', lost: 'Connection lost, trying again…', 'signed-out': '' };
+  const words = { connecting: 'Connecting…', live: 'Live', lost: 'Connection lost, trying again…',
+    polled: 'Updated every few seconds: too many pages are open', 'signed-out': '' };
   setAttribute($('connection'), 'data-state', state);
   setText($('connection'), words[state]);
   $('connection').hidden = state === 'signed-out';
@@ -90,17 +91,28 @@ let renderQueued = false;
 function render() {
   renderQueued = false;
   if (board === null) return;
+  for (const part of [
+    renderPlace, renderBypass, renderStore, renderTiles, renderPolicyChoice, renderCharts, renderPolicies, renderTop,
+    renderHistory, renderTiers,
+  ]) {
+    // A value that one part cannot show must not keep the others from being shown.
+    try { part(); } catch (error) { console.error(error); }
+  }
+}
+
+function renderPlace() {
   setText($('place'), `${location.host}${base} – this process has been up for ${duration(board.uptime_seconds)}`);
-  renderBypass();
-  renderStore();
-  renderTiles();
-  renderPolicyChoice();
+  const { dashboard_token: tokens, bypass_secret: secrets } = board.wrong_credentials;
+  const wrong = [
+    ...(tokens > 0 ? [plural(tokens, 'wrong token')] : []), ...(secrets > 0 ? [plural(secrets, 'wrong bypass secret')] : []),
+  ];
+  $('wrong-credentials').hidden = wrong.length === 0;
+  setText($('wrong-credentials'), `Since the start there came ${wrong.join(' and ')}. The log says from where.`);
+}
+
+function renderCharts() {
   requestsChart.render();
   checksChart.render();
-  renderPolicies();
-  renderTop();
-  renderHistory();
-  renderTiers();
 }
 
 function renderBypass() {
@@ -116,7 +128,9 @@ function renderBypass() {
 }
 
 function countDown() {
-  if (board?.bypass) setText($('bypass-left'), duration(board.bypass.until - now()));
+  if (!board?.bypass) return;
+  const { until } = board.bypass;
+  setText($('bypass-left'), until === null ? 'an unknown time' : duration(until - now()));
 }
 
 // ---- The store ----------------------------------------------------------------------------------
@@ -174,7 +188,7 @@ function renderTiles() {
     ['limited-clients', 'limited_clients'],
   ]) {
     setCount($(id), figures[field]);
-    renderFleet(id, fleet && whole.format(fleet[field]));
+    renderFleet(id, fleet && count(fleet[field]));
   }
   const share = figures.limited_per_minute / figures.requests_per_minute;
   setText($('limited-share'), share > 0 && share <= 1 ? `${two.format(share * 100)} % of the requests` : '');

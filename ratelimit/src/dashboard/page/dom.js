@@ -22,16 +22,20 @@ function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 function setCount(element, n) {
-  const long = n >= 10_000_000;
-  setText(element, long ? compact.format(n) : whole.format(n));
-  if (long) setAttribute(element, 'title', whole.format(n));
+  setText(element, count(n));
+  if (n >= 10_000_000) setAttribute(element, 'title', whole.format(n));
   else element.removeAttribute('title');
 }
 function setLine(element, [x1, y1], [x2, y2]) {
   for (const [name, value] of Object.entries({ x1, y1, x2, y2 })) setAttribute(element, name, value);
 }
 function setTime(element, seconds) {
-  const date = new Date(seconds * 1000);
+  const date = new Date(seconds === null ? NaN : seconds * 1000);
+  if (Number.isNaN(date.getTime())) {
+    setText(element, 'an unknown time');
+    for (const name of ['datetime', 'title']) element.removeAttribute(name);
+    return;
+  }
   const today = date.toDateString() === new Date().toDateString();
   setText(element, (today ? timeOfDay : dayAndTime).format(date));
   setAttribute(element, 'datetime', date.toISOString());

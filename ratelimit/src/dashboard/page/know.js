@@ -5,6 +5,8 @@ const GOAL = 0.001;        // seconds that a check may take
 const SILENCE = 5_000;     // milliseconds without an event after which the connection counts as lost
 const SUMMARY = 10_000;    // milliseconds between two text summaries of a chart
 const base = location.pathname.replace(/\/+$/, '');
+// With the origin: of a path such as //evil.example/limits, fetch takes the first part for a host.
+const api = `${location.origin}${base}/api`;
 
 let board = null;          // the last document of the server
 let clockOffset = 0;       // the server's clock minus ours, in seconds
@@ -89,6 +91,9 @@ const dayAndTime = new Intl.DateTimeFormat(LOCALE, {
 });
 const fullTime = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'full', timeStyle: 'long' });
 const zone = fullTime.resolvedOptions().timeZone;
+
+/** For counts that may be of any size, such as those that others write in Redis. */
+const count = n => n >= 10_000_000 ? compact.format(n) : whole.format(n);
 
 const plural = (n, one, many = `${one}s`) => `${whole.format(n)} ${n === 1 ? one : many}`;
 const algorithmName = name => (name ?? '').replaceAll('_', ' ');

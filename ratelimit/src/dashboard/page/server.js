@@ -11,7 +11,7 @@ const session = {
 function call(path, options = {}) {
   const headers = { ...options.headers };
   if (session.token !== null) headers.authorization = `Bearer ${session.token}`;
-  return fetch(`${base}/api/${path}`, { cache: 'no-store', ...options, headers });
+  return fetch(`${api}/${path}`, { cache: 'no-store', ...options, headers });
 }
 
 async function errorOf(response) {
@@ -74,17 +74,17 @@ const feed = {
   async open() {
     const link = this.link = new AbortController();
     // Whatever ends the connection, the server is asked again: only an answer that refuses it stops the feed.
-    const goesOn = await this.follow(link).catch(error => console.debug('The connection ended:', error));
+    const outcome = await this.follow(link).catch(error => console.debug('The connection ended:', error));
     if (this.link !== link) return;
     link.abort();
     clearTimeout(this.timer);
-    if (goesOn) return this.open();
-    showConnection('lost');
+    if (outcome === 'again') return this.open();
+    showConnection(outcome ?? 'lost');
     const seconds = [1, 2, 4, 5][Math.min(this.failures++, 3)];
     this.timer = setTimeout(() => this.open(), seconds * 1000 * (0.8 + 0.4 * Math.random()));
   },
 
-  /** True if the server has ended the stream for the page to ask for another. */
+  /** 'again' if the server has ended the stream for the page to ask for another, 'polled' if it has none to spare. */
   async follow(link) {
     this.watch(link);
     const response = await call('events', { headers: { accept: 'text/event-stream' }, signal: link.signal });
@@ -94,7 +94,7 @@ const feed = {
       if (this.link !== link) return;
       this.watch(link);
       this.failures = 0;
-      if (event.type === 'again') return true;
+      if (event.type === 'again') return 'again';
       receive(event.type, JSON.parse(event.data));
     }
   },
@@ -113,7 +113,19 @@ const feed = {
       session.forget();
     }
     if (response.status === 403) showClosed(message);
+    if (response.status === 503) return this.poll(link);
     // The application may limit its dashboard, too: who looks at the figures waits, who signs in is told.
     if (response.status === 429 && board === null) askForToken(message);
+  },
+
+  /** All streams are taken: shows the whole as it is now. */
+  async poll(link) {
+    const response = await call('state', { signal: link.signal });
+    if (!response.ok) return;
+    const state = await response.json();
+    if (this.link !== link) return;
+    session.keep();
+    receive('state', state);
+    return 'polled';
   },
 };
