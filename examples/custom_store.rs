@@ -208,6 +208,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     let limiter = RateLimiter::builder().store(OneBigLock::new()).build()?;
     // In the store, as an operator does it.
     limiter.set_tier("k-alice", Some("pro")).await?;
@@ -217,7 +218,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .route("/weather/{city}", get(weather))
         .route("/forecast", get(forecast));
 
-    let listener = ratelimit_examples::listen("in a store of its own", TRY).await?;
+    ratelimit_examples::announce(&listener, "in a store of its own", TRY)?;
     axum::serve(
         listener,
         app.into_make_service_with_connect_info::<SocketAddr>(),
@@ -229,8 +230,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 const TRY: &str = r"
   for i in 1 2 3 4 5 6; do curl -i '{url}/weather/paris'; done   # the sixth is a 429
   curl -i '{url}/weather/rome'                                   # another bucket
-  curl -s '{url}/weather/[1-99]' >/dev/null                      # so many that the oldest is forgotten
-  curl -i '{url}/weather/paris'                                  # and begins again
+  curl -s '{url}/weather/[1-99]' >/dev/null                      # more than it holds: one that has used little is forgotten
+  curl -i '{url}/weather/paris'                                  # and not this one, which is still a 429
   curl -i -H 'X-API-Key: k-alice' '{url}/forecast'               # on the tier pro: X-RateLimit-Limit: 3
   curl -i '{url}/forecast'                                       # and on free: 1
 ";
