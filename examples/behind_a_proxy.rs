@@ -21,6 +21,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     // A service in a network of its own would have something like 10.0.0.0/8 here.
     let proxies = env::var("TRUSTED_PROXIES").unwrap_or_else(|_| "127.0.0.1".to_owned());
     RateLimiter::builder()
@@ -30,7 +31,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     let app = Router::new().route("/search", get(search));
 
-    let listener = ratelimit_examples::listen("in memory", TRY).await?;
+    ratelimit_examples::announce(&listener, "in memory", TRY)?;
     axum::serve(
         listener,
         // So that the limiter knows whether it was a proxy that called.

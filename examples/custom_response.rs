@@ -57,6 +57,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     RateLimiter::builder()
         .headers(HeaderStyle::Both)
         .build()?
@@ -64,7 +65,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     let app = Router::new().route("/books/{id}", get(book));
 
-    let listener = ratelimit_examples::listen("in memory", TRY).await?;
+    ratelimit_examples::announce(&listener, "in memory", TRY)?;
     axum::serve(
         listener,
         // So that the limiter knows its clients' addresses.

@@ -133,6 +133,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     RateLimiter::builder().build()?.install()?;
 
     let secret = env::var("JWT_SECRET").unwrap_or_else(|_| "only for a demonstration".to_owned());
@@ -145,7 +146,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             verifying_key: Arc::new(DecodingKey::from_secret(secret.as_bytes())),
         });
 
-    let listener = ratelimit_examples::listen("in memory", TRY).await?;
+    ratelimit_examples::announce(&listener, "in memory", TRY)?;
     axum::serve(
         listener,
         // So that the limiter knows the addresses of those who are anonymous.

@@ -5,7 +5,7 @@
 //! admits them by itself. What it has taken and not spent it gives back when it ends. Without
 //! `REDIS_URL` the limit is kept in memory, where nobody needs to be asked.
 
-use std::{error::Error, process::ExitCode};
+use std::{env, error::Error, process::ExitCode};
 
 use axum::{Router, routing::get};
 use ratelimit::{RateLimiter, rate_limit};
@@ -27,11 +27,22 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     let limiter = RateLimiter::from_env().await?;
     limiter.clone().install()?;
     let app = Router::new().route("/price", get(price));
 
-    let listener = ratelimit_examples::listen("as REDIS_URL says", TRY).await?;
+    let kept = ratelimit_examples::kept_by_env();
+    let what_to_try = match env::var("REDIS_URL") {
+        Ok(url) if !url.is_empty() => {
+            format!(
+                "{}{TRY}",
+                MONITOR.replace("{redis-cli}", &ratelimit_examples::redis_cli(&url))
+            )
+        }
+        _ => TRY.to_owned(),
+    };
+    ratelimit_examples::announce(&listener, kept, &what_to_try)?;
     axum::serve(listener, app)
         .with_graceful_shutdown(asked_to_end())
         .await?;
@@ -49,8 +60,10 @@ async fn asked_to_end() {
     }
 }
 
+const MONITOR: &str = "
+  {redis-cli} monitor | grep -i evalsha    # in a terminal of its own";
+
 const TRY: &str = r"
-  redis-cli -u redis://127.0.0.1:6379 monitor | grep -i evalsha    # with a terminal of its own
   for n in $(seq 1000); do curl -s '{url}/price' >/dev/null; done
   curl -i '{url}/price'
 ";

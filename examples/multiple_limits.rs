@@ -23,11 +23,12 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     RateLimiter::builder().build()?.install()?;
 
     let app = Router::new().route("/projects/{project}/builds", post(build));
 
-    let listener = ratelimit_examples::listen("in memory", TRY).await?;
+    ratelimit_examples::announce(&listener, "in memory", TRY)?;
     axum::serve(
         listener,
         // So that the limiter knows its clients' addresses.

@@ -3,7 +3,7 @@
 //! Nothing needs to be installed: limits are kept in memory. With `REDIS_URL` set they are kept in
 //! that Redis, and several of these programs (with different `PORT`s) share them.
 
-use std::{env, error::Error, net::SocketAddr, process::ExitCode};
+use std::{error::Error, net::SocketAddr, process::ExitCode};
 
 use axum::{
     Json, Router,
@@ -92,6 +92,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     RateLimiter::builder()
         .tiers(StaticTiers::new(DEMO_KEYS))
         .store_from_env()
@@ -110,11 +111,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             "sliding windows",
         ]));
 
-    let kept = match env::var("REDIS_URL") {
-        Ok(url) if !url.is_empty() => "in the Redis at REDIS_URL",
-        _ => "in memory",
-    };
-    let listener = ratelimit_examples::listen(kept, TRY).await?;
+    let kept = ratelimit_examples::kept_by_env();
+    ratelimit_examples::announce(&listener, kept, TRY)?;
     axum::serve(
         listener,
         // So that the limiter knows its clients' addresses.

@@ -35,12 +35,13 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     RateLimiter::builder()
         .tiers(StaticTiers::new([("demo-pro", "pro")]))
         .build()?
         .install()?;
 
-    let listener = ratelimit_examples::listen("in memory", TRY).await?;
+    ratelimit_examples::announce(&listener, "in memory", TRY)?;
     axum::serve(
         listener,
         // So that the limiter knows its clients' addresses.

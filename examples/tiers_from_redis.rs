@@ -30,7 +30,9 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let redis = RedisStore::connect(&redis_url()?).await?;
+    let listener = ratelimit_examples::listen().await?;
+    let url = redis_url()?;
+    let redis = RedisStore::connect(&url).await?;
     RateLimiter::builder()
         // It is asked for the tiers, too. Were the limits in memory, one would write
         // `.tier_resolver(redis.tiers())` instead.
@@ -40,7 +42,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     let app = Router::new().route("/search", get(search));
 
-    let listener = ratelimit_examples::listen("in the Redis at REDIS_URL", TRY).await?;
+    let what_to_try = TRY.replace("{redis-cli}", &ratelimit_examples::redis_cli(&url));
+    ratelimit_examples::announce(&listener, "in the Redis at REDIS_URL", &what_to_try)?;
     axum::serve(
         listener,
         // So that the limiter knows the addresses of those who are anonymous.
@@ -51,7 +54,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 }
 
 const TRY: &str = r"
-  redis-cli -u redis://127.0.0.1:6379 HSET api_key:k-alice tier pro
+  {redis-cli} HSET api_key:k-alice tier pro
   curl -i '{url}/search' -H 'X-API-Key: k-alice'    # pro: 50 a minute
   curl -i '{url}/search'                            # anonymous: free, 5 a minute
   curl -i '{url}/search' -H 'X-API-Key: made-up'    # as anonymous as no key at all

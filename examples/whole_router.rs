@@ -37,6 +37,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     RateLimiter::builder().build()?.install()?;
 
     let app = Router::new()
@@ -47,7 +48,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         // service must not be turned away.
         .layer(RateLimitLayer::<Everything>::new().exempt_paths(["/health"]));
 
-    let listener = ratelimit_examples::listen("in memory", TRY).await?;
+    ratelimit_examples::announce(&listener, "in memory", TRY)?;
     axum::serve(
         listener,
         // So that the limiter knows its clients' addresses.

@@ -69,6 +69,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let listener = ratelimit_examples::listen().await?;
     let has_load = load::is_on()?;
     let metrics = prometheus::install()?;
     let limiter = RateLimiter::builder()
@@ -92,11 +93,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .nest_service("/limits", page.into_router())
         .merge(metrics);
 
-    let kept = match env::var("REDIS_URL") {
-        Ok(url) if !url.is_empty() => "in the Redis at REDIS_URL",
-        _ => "in memory",
-    };
-    let listener = ratelimit_examples::listen(kept, &TRY.replace("{token}", &shown)).await?;
+    let kept = ratelimit_examples::kept_by_env();
+    ratelimit_examples::announce(&listener, kept, &TRY.replace("{token}", &shown))?;
     // Its tasks end when this is dropped.
     let _load = if has_load {
         Some(load::start(listener.local_addr()?)?)

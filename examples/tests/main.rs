@@ -5,6 +5,7 @@ mod custom_response;
 mod custom_store;
 mod jwt_identity;
 mod leases;
+mod log;
 mod login_failures;
 mod monitoring;
 mod multiple_limits;

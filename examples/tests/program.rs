@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -20,8 +20,28 @@ pub(crate) struct Program {
 impl Program {
     /// Starts an example on a free port and waits until it says where it listens.
     pub(crate) fn start(name: &str, environment: &[(&str, &str)]) -> Self {
+        Self::of(name, environment, |environment| {
+            Guarded::start(path(name), &[], environment)
+        })
+    }
+
+    /// Starts an example whose log goes to a file.
+    pub(crate) fn start_logging(name: &str, environment: &[(&str, &str)], log: &Path) -> Self {
+        let program = path(name);
+        let paths = [&program, log].map(|path| path.to_str().expect("text"));
+        let arguments = ["-c", r#"exec "$0" 2>"$1""#, paths[0], paths[1]];
+        Self::of(name, environment, |environment| {
+            Guarded::start("sh", &arguments, environment)
+        })
+    }
+
+    fn of(
+        name: &str,
+        environment: &[(&str, &str)],
+        start: impl FnOnce(&[(&str, &str)]) -> Guarded,
+    ) -> Self {
         let environment = [environment, &[("PORT", "0")]].concat();
-        let mut program = Guarded::start(path(name), &[], &environment);
+        let mut program = start(&environment);
         let first = program.line().unwrap_or_default();
         let url = first
             .split([' ', ','])
@@ -67,7 +87,9 @@ impl Program {
     /// How an example is run, for arguments and input of a test's own.
     pub(crate) fn command(name: &str) -> Command {
         let mut command = Command::new(path(name));
-        command.env_remove("REDIS_URL").env_remove("PORT");
+        for name in ["REDIS_URL", "PORT", "RUST_LOG"] {
+            command.env_remove(name);
+        }
         command
     }
 }

@@ -45,6 +45,19 @@ async fn the_tier_is_what_redis_says() {
 }
 
 #[test]
+fn the_lines_to_try_are_for_the_redis_that_it_uses() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let mut program = Program::start("tiers_from_redis", &[("REDIS_URL", &url)]);
+    let line = std::iter::from_fn(|| program.line()).find(|line| line.contains("redis-cli"));
+    let command = format!("redis-cli -h 127.0.0.1 -p {} HSET", redis.port());
+    assert!(
+        line.as_ref().is_some_and(|line| line.contains(&command)),
+        "{line:?}"
+    );
+}
+
+#[test]
 fn without_redis_it_says_how_to_have_one() {
     for environment in [&[][..], &[("REDIS_URL", "")]] {
         let said = complaint("tiers_from_redis", environment);
