@@ -81,7 +81,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .build()?;
     limiter.clone().install()?;
 
-    let (token, shown) = token()?;
+    let (token, shown, place) = token()?;
     let page = ratelimit::dashboard(limiter).token(token)?;
     let app = Router::new()
         .route("/search", get(search))
@@ -94,7 +94,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .merge(metrics);
 
     let kept = ratelimit_examples::kept_by_env();
-    ratelimit_examples::announce(&listener, kept, &TRY.replace("{token}", &shown))?;
+    let what_to_try = TRY.replace("{its place}", place).replace("{token}", &shown);
+    ratelimit_examples::announce(&listener, kept, &what_to_try)?;
     // Its tasks end when this is dropped.
     let _load = if has_load {
         Some(load::start(listener.local_addr()?)?)
@@ -110,23 +111,24 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The token that opens the page, and how to write it in a shell. One from the environment is a
-/// secret that is not to be printed.
-fn token() -> Result<(String, String), getrandom::Error> {
+/// The token that opens the page, how to write it in a shell, and where that finds it. One from the
+/// environment is a secret that is not to be printed.
+fn token() -> Result<(String, String, &'static str), getrandom::Error> {
     if let Ok(token) = env::var("DASHBOARD_TOKEN")
         && !token.is_empty()
     {
-        return Ok((token, "$DASHBOARD_TOKEN".to_owned()));
+        let place = ", which must be set in the other terminal, too";
+        return Ok((token, "$DASHBOARD_TOKEN".to_owned(), place));
     }
     let mut random = [0; 16];
     getrandom::fill(&mut random)?;
     let token = format!("{:032x}", u128::from_ne_bytes(random));
-    Ok((token.clone(), token))
+    Ok((token.clone(), token, ""))
 }
 
 const TRY: &str = r#"
   # The live page, in a browser: {url}/limits
-  # It asks for the token {token}
+  # It asks for the token {token}{its place}
 
   curl '{url}/metrics'
   curl '{url}/limits/api/state' -H "Authorization: Bearer {token}"
