@@ -61,6 +61,6 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 const TRY: &str = r"
   curl -i '{url}/articles'                                              # 10 a minute
   for i in 1 2 3 4; do curl -i -X POST '{url}/comments'; done           # 3 of them may be comments
-  for i in 1 2 3 4 5 6; do curl -i '{url}/articles'; done               # the sixth is a 429
+  for i in 1 2 3 4 5 6 7; do curl -i '{url}/articles'; done             # the seventh is a 429: a rejected comment is none of the 10
   curl -i '{url}/health'                                                # not limited
 ";
