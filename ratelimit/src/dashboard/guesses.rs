@@ -88,3 +88,28 @@ fn too_many(wait: Duration) -> Response {
     headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn guesses_from_many_addresses_take_bounded_memory() {
+        let store = MemoryStore::new().with_clock(ManualClock::new());
+        let limiter = RateLimiter::builder().store(store).build();
+        let guesses = Guesses::new(&limiter.expect("nothing is wrong with it"));
+        let from = |n: u32| guesses.wait(ClientId::ip(Ipv4Addr::from_bits(n).into()));
+        for _ in 0..10 {
+            assert_eq!(from(1), None);
+        }
+        for n in 2..50_000 {
+            assert_eq!(from(n), None);
+        }
+        assert!(from(1).is_some(), "who has guessed most is not forgotten");
+        let addresses = guesses.by_address.len();
+        assert!(addresses <= ADDRESSES + ADDRESSES / 16, "{addresses}");
+    }
+}

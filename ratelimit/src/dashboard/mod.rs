@@ -62,7 +62,8 @@ use crate::limiter::RateLimiter;
 /// # The JSON
 ///
 /// Beneath the place where it is nested. Each request has the header `Authorization: Bearer <token>`.
-/// An error is `{"error": "what is wrong"}`.
+/// An error is `{"error": "what is wrong"}`: with 401 for a missing or wrong token, and with 429 and
+/// `Retry-After` after [too many wrong ones](Dashboard::token).
 ///
 /// The body of an action is a JSON object of at most 16 KiB, of the type `application/json`, with
 /// exactly the fields below. If one is missing, misspelt, or has a wrong type, the answer is 422 and
