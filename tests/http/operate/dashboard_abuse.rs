@@ -15,7 +15,7 @@ use ratelimit::{
     Dashboard, ForwardedHeader, ManualClock, MemoryStore, RateLimiter, dashboard, rate_limit,
 };
 use ratelimit_tests::{App, RedisServer, eventually, header};
-use redis::AsyncCommands;
+use redis::{AsyncCommands, SetExpiry, SetOptions};
 use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::{
@@ -417,26 +417,26 @@ async fn no_path_leads_elsewhere() {
     let nested = Router::new().nest_service("/limits", page.clone());
     for path in [
         "/",
-        "//evil.example",
-        "//evil.example/",
-        "//evil.example/limits",
-        "//evil.example/limits/",
-        "///evil.example/limits",
-        "/limits//evil.example",
-        "/limits/..//evil.example",
-        "/limits/%2e%2e//evil.example/",
-        "/limits/%5cevil.example",
-        "/%5cevil.example/limits",
-        "/%5c%5cevil.example/limits/",
-        "/limits/@evil.example",
-        "/limits/;@evil.example",
-        "/limits/%0d%0alocation:%20//evil.example",
-        "/limits/?//evil.example",
-        "/limits/api//evil.example",
+        "//attacker.example",
+        "//attacker.example/",
+        "//attacker.example/limits",
+        "//attacker.example/limits/",
+        "///attacker.example/limits",
+        "/limits//attacker.example",
+        "/limits/..//attacker.example",
+        "/limits/%2e%2e//attacker.example/",
+        "/limits/%5cattacker.example",
+        "/%5cattacker.example/limits",
+        "/%5c%5cattacker.example/limits/",
+        "/limits/@attacker.example",
+        "/limits/;@attacker.example",
+        "/limits/%0d%0alocation:%20//attacker.example",
+        "/limits/?//attacker.example",
+        "/limits/api//attacker.example",
         "/limits/api/",
         "/limits//",
     ] {
-        for (router, host) in [(&page, "localhost"), (&nested, "evil.example")] {
+        for (router, host) in [(&page, "localhost"), (&nested, "attacker.example")] {
             let uri: Uri = path.parse().expect(path);
             let request = Request::builder().uri(uri).header("host", host);
             let request = request.body(axum::body::Body::empty()).expect("a request");
@@ -445,7 +445,7 @@ async fn no_path_leads_elsewhere() {
             assert!(!answer.headers().contains_key("location"), "{path}");
             let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await;
             let body = String::from_utf8_lossy(&body.expect("a body")).into_owned();
-            assert!(!body.contains("evil"), "{path}");
+            assert!(!body.contains("attacker"), "{path}");
         }
     }
 }
@@ -507,6 +507,64 @@ async fn what_others_write_in_redis_is_bounded_for_the_page() {
             .await;
             let state = state().await;
             assert!(is_fit_for_a_page(&state), "{since}: {state}");
+        }
+    }
+}
+
+#[rate_limit(limit = 2, per = "1h", algo = "token_bucket", name = "poisoned bucket")]
+async fn in_a_bucket() {}
+
+#[rate_limit(limit = 2, per = "1h", algo = "fixed_window", name = "poisoned window")]
+async fn in_a_window() {}
+
+#[tokio::test]
+async fn a_bucket_that_others_have_written_is_looked_at_within_bounds() {
+    let server = RedisServer::start();
+    let mut redis = server.connection().await;
+    let limiter = limiter_on(&server).await;
+    let router = Router::new()
+        .route("/", get(limited))
+        .route("/bucket", get(in_a_bucket))
+        .route("/window", get(in_a_window))
+        .layer(Extension(limiter.clone()))
+        .nest_service("/limits", with_token(&limiter).into_router());
+    let app = App::start(router).await;
+    for path in ["/", "/bucket", "/window"] {
+        assert_eq!(app.status(path).await, 200);
+    }
+    let keys: Vec<String> = redis.keys("ratelimit:{ip:*").await.expect("keys");
+    assert_eq!(keys.len(), 3, "{keys:?}");
+    for value in [
+        "",
+        "0",
+        "-1",
+        "NaN",
+        "inf",
+        "1e308",
+        "9007199254740993",
+        "18446744073709551615",
+        "18446744073709551615:18446744073709551615",
+        "1:9223372036854775807",
+        "\u{0}\u{ff}",
+    ] {
+        for key in &keys {
+            let () = redis
+                .set_options(
+                    key,
+                    value,
+                    SetOptions::default().with_expiration(SetExpiry::EX(3_600)),
+                )
+                .await
+                .expect("it is written");
+            let body = json!({ "client": "127.0.0.1" }).to_string();
+            let answer = post(&app, "clients/peek", body).await;
+            let status = answer.status().as_u16();
+            assert!(
+                [200, 503].contains(&status),
+                "{status} for {value} in {key}"
+            );
+            let answer: Value = answer.json().await.expect("JSON");
+            assert!(is_fit_for_a_page(&answer), "{value} in {key}: {answer}");
         }
     }
 }
