@@ -317,7 +317,7 @@ async fn the_page_asks_its_own_server_whatever_its_path_is() {
     assert_eq!(browser.errors().await, [""; 0]);
 }
 
-/// What anybody who can write to the Redis may have written where the page's figures are.
+/// Values of other programs in Redis, where the page's figures are.
 #[tokio::test]
 async fn what_others_write_in_redis_does_not_stop_the_page() {
     let server = RedisServer::start();
@@ -412,7 +412,7 @@ async fn a_page_without_a_stream_asks_every_few_seconds() {
 }
 
 #[tokio::test]
-async fn wrong_tokens_are_told_and_lock_nobody_out() {
+async fn wrong_tokens_are_shown_and_do_not_lock_out_the_right_one() {
     let (limiter, _) = in_memory();
     let app = app(&limiter, with_token).await;
     for _ in 0..20 {

@@ -228,8 +228,8 @@ const SECONDS_MAX: f64 = 8.64e12;
 /// The longest text of others that is shown, in characters.
 const TEXT_MAX: usize = 500;
 
-/// Returns a count that the page can show exactly. Those of all processes are what Redis says, where
-/// anybody may have written.
+/// Returns a count that the page can show exactly. Those of all processes are read from Redis, to
+/// which other programs may have written.
 fn count(n: u64) -> u64 {
     n.min(COUNT_MAX)
 }

@@ -11,7 +11,7 @@ pub struct WrongCredentials {
     /// or with 429. A request without a token does not count.
     pub dashboard_token: u64,
     /// Wrong secrets in the header of the [bypass secret](crate::Builder::bypass_secret). A request
-    /// under several policies can count once for each of them.
+    /// can count more than once: for each of several policies, and again if its tier is looked up.
     pub bypass_secret: u64,
 }
 
