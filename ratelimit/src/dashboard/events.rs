@@ -26,7 +26,8 @@ const TICKS: u32 = 20;
 /// The number of streams that a dashboard serves at the same time.
 pub(super) const STREAMS_MAX: usize = 64;
 
-/// Seconds after which a stream may be free: none lasts for longer than [`TICKS`] seconds.
+/// Seconds after which to try again. A stream that is read lasts for [`TICKS`] seconds, so that with all
+/// taken, another is likely to have become free by then.
 const RETRY: HeaderValue = HeaderValue::from_static("5");
 
 /// One stream. An event is made when the connection has room for it, so a client that reads slowly
