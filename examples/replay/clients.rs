@@ -59,6 +59,13 @@ impl Clients {
         }
     }
 
+    /// Returns the client, if there is only one.
+    pub(crate) fn only(&self) -> Option<ClientId> {
+        let mut known = self.known.keys();
+        let first = known.next().copied();
+        first.filter(|_| known.next().is_none() && self.missing == 0)
+    }
+
     /// Those that one of the policies has limited, with all of their requests; the most limited first.
     pub(crate) fn limited_by(&self, policy: usize) -> Vec<(ClientId, u64, Limited)> {
         let mut limited: Vec<_> = self

@@ -6,7 +6,7 @@ use ratelimit::{Bucket, ClientId, Key, ManualClock, MemoryStore, Policy, Store, 
 
 use super::{
     clients::{self, Clients},
-    order::Request,
+    input::Request,
     series::Series,
     spec::Spec,
 };

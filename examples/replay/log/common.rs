@@ -1,93 +1,354 @@
-//! Lines of the common and the combined log format, as Apache and nginx write them:
-//! `203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET /path HTTP/1.1" 200 512`.
+//! Lines with a date and a quoted request, as most servers write them: the common and the combined
+//! format of Apache and nginx, with a virtual host or a forwarded list before or after it, and the
+//! formats of ingress-nginx, Traefik and `HAProxy`, which begin in the same way:
+//! `203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET /path HTTP/1.1" 200 512 "-" "curl/8.5"`.
+//!
+//! A client chooses its user name, its request, its referer and its user agent. None of them is taken
+//! for an address or a date, whatever it looks like.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, mem, net::IpAddr, ops::Range};
 
-use super::{Entry, date, excerpt, micros, path};
+use jiff::Timestamp;
 
-pub(super) fn entry(line: &str) -> Result<Entry<'_>, String> {
-    let dated = line.split_once('[').and_then(|(before, rest)| {
-        let (date, after) = rest.split_once(']')?;
-        Some((before, date, after))
-    });
-    let Some((before, written, after)) = dated else {
-        return Err(format!(
-            "it has no date in brackets, as a line of an access log has: {}",
-            excerpt(line)
-        ));
-    };
-    let time = date(written).ok_or_else(|| {
-        format!(
-            "its date is not one as 17/May/2015:10:05:03 +0000: {}",
-            excerpt(written)
+use super::{
+    Entry, Problem, Settings,
+    client::{address, is_list},
+    micros, requested,
+    time::{Zone, date},
+    token::{Token, Tokens},
+};
+
+/// The quoted fields of the combined format after the request: the referer and the user agent.
+const COMBINED: usize = 2;
+
+/// Ports of servers are below this one, those that clients connect from are above.
+const CLIENT_PORTS: u16 = 10_000;
+
+/// The length of `2015-05-17T10:05:03`. A date with spaces is in brackets.
+const SHORTEST_DATE: usize = 19;
+
+/// Reads a line; `prefixed` is the time of what a log collector wrote before it.
+pub(super) fn entry<'a>(
+    line: &'a str,
+    prefixed: Option<Timestamp>,
+    settings: &Settings,
+) -> Result<Entry<'a>, Problem> {
+    let mut tokens = Tokens::new(line);
+    let head = head(line, &mut tokens, &settings.zone);
+    let time = head.time.or(prefixed).ok_or_else(|| {
+        Problem::unreadable("expected a date such as [17/May/2015:10:05:03 +0000]")
+    })?;
+    let at = micros(time)?;
+    let request = head.request.ok_or_else(|| {
+        Problem::unreadable("expected a request in quotes, such as \"GET /path HTTP/1.1\"")
+    })?;
+    let near = hosts(line, &head.fields);
+    let client = settings.trusted.client(forwarded(tokens), &near);
+    let client = client.ok_or_else(|| {
+        Problem::unreadable(
+            "expected the client's IP address before the date, or in a field after the user agent",
         )
     })?;
     Ok(Entry {
-        at: micros(time)?,
-        client: client(before)?,
-        path: Some(requested(after)?.into()),
+        at,
+        client,
+        path: Some(requested(request)?.into()),
         tier: None,
     })
 }
 
-/// The first word that is an address: before it there may be the name of a virtual host.
-fn client(before: &str) -> Result<IpAddr, String> {
-    let mut words = before.split_ascii_whitespace();
-    words.find_map(|word| word.parse().ok()).ok_or_else(|| {
-        format!(
-            "it has no IP address to know the client by: {}",
-            excerpt(before)
-        )
-    })
+/// What is in a line up to its request.
+struct Head<'a> {
+    /// Where the fields before the date are. A list that has spaces after its commas is one field.
+    fields: Vec<Range<usize>>,
+    time: Option<Timestamp>,
+    request: Option<&'a str>,
 }
 
-/// The path in `"GET /path HTTP/1.1" 200 512`.
-fn requested(after: &str) -> Result<&str, String> {
-    let mut parts = after.split('"');
-    let request = parts.nth(1).unwrap_or_default();
-    if request.split_ascii_whitespace().nth(1).is_none() {
-        return Err(format!(
-            "its request is not one as \"GET /path HTTP/1.1\": {}",
-            excerpt(request)
-        ));
+fn head<'a>(line: &'a str, tokens: &mut Tokens<'a>, zone: &Zone) -> Head<'a> {
+    let mut head = Head {
+        fields: Vec::with_capacity(8),
+        time: None,
+        request: None,
+    };
+    let mut fields: Vec<Range<usize>> = Vec::with_capacity(8);
+    for token in tokens.by_ref() {
+        let (text, time) = match token {
+            Token::Quoted(text) if head.time.is_some() => {
+                head.request = Some(text);
+                return head;
+            }
+            // Without a date the request is the first text that is not a list of addresses.
+            Token::Quoted(text) if is_request(text) => {
+                head.request = Some(text);
+                break;
+            }
+            Token::Bracketed(text) => (text, date(text, zone)),
+            Token::Word(text) if text.len() >= SHORTEST_DATE => (text, date(text, zone)),
+            Token::Quoted(text) | Token::Word(text) => (text, None),
+        };
+        let range = range(line, text);
+        if time.is_some() {
+            // The date nearest to the request is the server's: a user may have the name of one.
+            head.time = time;
+            head.fields.extend(mem::take(&mut fields));
+            fields.push(range);
+        } else {
+            push(&mut fields, line, range);
+        }
     }
-    path(request).ok_or_else(|| "its request has no path".to_owned())
+    if head.time.is_none() {
+        head.fields = fields;
+    }
+    head
+}
+
+fn is_request(text: &str) -> bool {
+    text.rsplit_once(' ')
+        .is_some_and(|(_, version)| version.starts_with("HTTP/"))
+}
+
+/// Adds a field, or continues the one before if a comma is between them.
+fn push(fields: &mut Vec<Range<usize>>, line: &str, field: Range<usize>) {
+    let begins = line[field.clone()].starts_with(',');
+    match fields.last_mut() {
+        Some(last) if begins || line[last.clone()].ends_with(',') => last.end = field.end,
+        _ => fields.push(field),
+    }
+}
+
+/// Where a part of the line is.
+fn range(line: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - line.as_ptr() as usize;
+    start..start + part.len()
+}
+
+/// Returns the list of addresses that a line begins with: a forwarded list, the peer's address, or both.
+///
+/// The server's name may be before it, or a `-` for a list that was not there. The two last fields are
+/// the client's names (RFC 1413 and HTTP authentication), and the second may have spaces in it. A line
+/// in which another address stands where such a name may be as well is not read.
+fn hosts<'a>(line: &'a str, fields: &[Range<usize>]) -> Cow<'a, str> {
+    let names = match fields.len() {
+        0..=2 => 0,
+        3 => 1,
+        _ => 2,
+    };
+    let fields = fields[..fields.len() - names].iter();
+    let mut fields = fields.map(|field| &line[field.clone()]).peekable();
+    if fields.peek().is_some_and(|first| is_server(first)) {
+        let mut after = fields.clone();
+        after.next();
+        if after.peek().is_some_and(|second| is_list(second)) {
+            fields = after;
+        }
+    }
+    let mut hosts = Cow::Borrowed("");
+    while let Some(list) = fields.next_if(|field| is_list(field)) {
+        if hosts.is_empty() {
+            hosts = list.into();
+        } else {
+            let hosts = hosts.to_mut();
+            hosts.push(',');
+            hosts.push_str(list);
+        }
+    }
+    if fields.any(|field| is_list(field) && !hosts.contains(field)) {
+        return "".into();
+    }
+    hosts
+}
+
+/// Returns whether a field before an address is what Apache writes as `%v:%p`, or a `-`.
+fn is_server(field: &str) -> bool {
+    let port = field
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
+    match address(field) {
+        Some(_) => !is_bare(field) && port.is_some_and(|port: u16| port < CLIENT_PORTS),
+        None => !field.contains(','),
+    }
+}
+
+/// Returns whether a text is an address without a port.
+fn is_bare(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok()
+}
+
+/// Returns the forwarded list after the request, or nothing: what nginx writes as
+/// `"$http_x_forwarded_for"` after the user agent, or the last field without quotes.
+fn forwarded(mut tokens: Tokens<'_>) -> &str {
+    let is_bare_list = |text: &str| text.split(',').all(|entry| is_bare(entry.trim()));
+    // After the status and the size of the common format.
+    let mut common = tokens.clone();
+    if common.nth(1).is_some() && is_bare_list(common.rest()) {
+        return common.rest();
+    }
+    let mut only = "";
+    let mut quoted = 0;
+    while let Some(token) = tokens.next() {
+        let Token::Quoted(text) = token else { continue };
+        quoted += 1;
+        if quoted > COMBINED && is_list(text) {
+            return text;
+        }
+        if quoted == COMBINED && is_bare_list(tokens.rest()) {
+            return tokens.rest();
+        }
+        only = text;
+    }
+    if quoted == 1 && is_list(only) {
+        only
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(line: &str) -> Result<Entry<'_>, Problem> {
+        entry(line, None, &Settings::default())
+    }
+
+    fn client(line: &str) -> Option<String> {
+        Some(read(line).ok()?.client.address.to_string())
+    }
+
     #[test]
-    fn common_and_combined_lines_are_read_in_any_time_zone() {
+    fn lines_are_read_in_any_time_zone() {
         let lines = [
             r#"203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 512"#,
+            r#"203.0.113.7 - - [2015-05-17T12:05:03+02:00] "GET /a HTTP/1.1" 200 512"#,
+            r#"203.0.113.7 - - 2015-05-17T10:05:03Z "GET /a HTTP/1.1" 200 512"#,
             r#"203.0.113.7 - ann [17/May/2015:12:05:03 +0200] "GET /a HTTP/1.1" 200 512 "-" "curl [8]""#,
             r#"example.com:443 203.0.113.7 - - [17/May/2015:04:35:03 -0530] "GET /a HTTP/1.1" 200 -"#,
             r#"203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET http://example.com/a HTTP/1.1" 200 1"#,
+            r#"203.0.113.7:4711 [17/May/2015:10:05:03.000] in~ app/1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {x} {} "GET /a HTTP/1.1""#,
+            r#"203.0.113.7 [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200"#,
         ];
         for line in lines {
-            let expected = Entry {
-                at: 1_431_857_103_000_000,
-                client: "203.0.113.7".parse().expect("an address"),
-                path: Some("/a".into()),
-                tier: None,
-            };
-            assert_eq!(entry(line), Ok(expected), "{line}");
+            let entry = read(line).expect(line);
+            assert_eq!(entry.at, 1_431_857_103_000_000, "{line}");
+            assert_eq!(entry.client.address.to_string(), "203.0.113.7", "{line}");
+            assert_eq!(entry.path.as_deref(), Some("/a"), "{line}");
         }
     }
 
     #[test]
-    fn what_is_wrong_with_a_line_is_said() {
+    fn the_client_is_found_before_the_date() {
         let cases = [
-            ("nonsense", "no date in brackets"),
+            ("203.0.113.7 - -", "203.0.113.7"),
+            ("203.0.113.7, 10.0.0.2 - -", "203.0.113.7"),
+            ("203.0.113.7,10.0.0.2 - -", "203.0.113.7"),
+            ("203.0.113.7 ,10.0.0.2 - ann", "203.0.113.7"),
+            ("unknown, 203.0.113.7, 10.0.0.2 - -", "203.0.113.7"),
+            ("1.2.3.4, 203.0.113.7 - -", "203.0.113.7"),
+            (r#""203.0.113.7, 10.0.0.2" - -"#, "203.0.113.7"),
+            (r#""203.0.113.7" 10.0.0.2 - -"#, "203.0.113.7"),
+            ("203.0.113.7 10.0.0.2 - -", "203.0.113.7"),
+            ("10.0.0.2 203.0.113.7 - -", "203.0.113.7"),
+            ("1.2.3.4, 203.0.113.7 10.0.0.2 - -", "203.0.113.7"),
+            ("- 203.0.113.7 - -", "203.0.113.7"),
+            ("203.0.113.7:4711 - -", "203.0.113.7"),
+            ("203.0.113.7:4711, 10.0.0.2:80 - -", "203.0.113.7"),
+            ("[2001:db8::1]:4711 - -", "2001:db8::1"),
+            ("2001:db8::1, fd00::2 - -", "2001:db8::1"),
+            ("::ffff:203.0.113.7 - -", "203.0.113.7"),
+            ("www.example.com 203.0.113.7 - -", "203.0.113.7"),
             (
-                r#"::1 - - [17/Mai/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#,
-                "17/Mai/2015",
+                "www.example.com:443 203.0.113.7, 10.0.0.2 - -",
+                "203.0.113.7",
+            ),
+            ("198.51.100.80:443 10.1.2.3 - -", "10.1.2.3"),
+            ("[2001:db8::80]:443 10.1.2.3 - -", "10.1.2.3"),
+            ("203.0.113.7:54711 10.0.0.2 - -", "203.0.113.7"),
+            ("203.0.113.7 - [203.0.113.7] - -", "203.0.113.7"),
+            // The names are the client's to choose.
+            ("10.0.0.2 - 1.2.3.4", "10.0.0.2"),
+            ("10.0.0.2 - 1.2.3.4 bob", "10.0.0.2"),
+            ("203.0.113.7 - a[b", "203.0.113.7"),
+            ("203.0.113.7 - [a b", "203.0.113.7"),
+            ("203.0.113.7 - [1/May/2015:10:00:00 +0000]", "203.0.113.7"),
+            ("203.0.113.7 - [01/May/2015:10:00:00 +0000]", "203.0.113.7"),
+            ("203.0.113.7 - 2015-05-01T10:05:03Z", "203.0.113.7"),
+        ];
+        for (head, expected) in cases {
+            let line =
+                format!(r#"{head} [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1 "-" "-""#);
+            assert_eq!(client(&line).as_deref(), Some(expected), "{head}");
+            assert_eq!(
+                read(&line).map(|entry| entry.at),
+                Ok(1_431_857_103_000_000),
+                "{head}"
+            );
+        }
+        let neither = [
+            "",
+            "-",
+            "- - -",
+            "- - 1.2.3.4",
+            "- - 1.2.3.4 bob",
+            "a.example - -",
+            "a.example - 1.2.3.4 x y",
+            "10.0.0.2 - 1.2.3.4 bob the builder",
+            "1.2.3.4 - -, 203.0.113.7 - -",
+            "203.0.113.7, unknown - -",
+        ];
+        for head in neither {
+            let line = format!(r#"{head} [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#);
+            assert_eq!(client(&line), None, "{head}");
+        }
+    }
+
+    #[test]
+    fn a_list_after_the_request_counts_if_the_peer_is_trusted() {
+        let cases = [
+            (r#"200 1 "-" "curl" "203.0.113.7""#, "203.0.113.7"),
+            (
+                r#"200 1 "-" "curl" "1.2.3.4, 203.0.113.7, 10.0.0.9""#,
+                "203.0.113.7",
+            ),
+            (r#"200 1 "-" "curl" "unknown, 203.0.113.7""#, "203.0.113.7"),
+            (r#"200 1 "-" "curl" "2001:db8::1""#, "2001:db8::1"),
+            (
+                r#"200 1 "-" "curl" "example.com" "203.0.113.7""#,
+                "203.0.113.7",
+            ),
+            (r#"200 1 "-" "curl" 203.0.113.7, 10.0.0.9"#, "203.0.113.7"),
+            (r#"200 1 "-" "curl" "-""#, "10.0.0.2"),
+            (r#"200 1 "203.0.113.7""#, "203.0.113.7"),
+            ("200 1 203.0.113.7, 10.0.0.9", "203.0.113.7"),
+            // What a client chooses is not its address, and an upstream's address is not either.
+            (r#"200 1 "1.2.3.4" "1.2.3.4" "-""#, "10.0.0.2"),
+            (r#"200 1 "1.2.3.4" "1.2.3.4""#, "10.0.0.2"),
+            (r#"200 1 "-" "a \" \"1.2.3.4" "203.0.113.7""#, "203.0.113.7"),
+            (
+                r#"200 1 "-" "curl" 77 0.005 [app-80] [] 10.0.0.9:8080 512 0.005 200 abc"#,
+                "10.0.0.2",
             ),
             (
-                r#"::1 - - [17/May/2015:10:05:03] "GET / HTTP/1.1" 200 1"#,
-                "its date is not one",
+                r#"200 1 "-" "curl" 12 "router@docker" "http://10.0.0.9:80" 5ms"#,
+                "10.0.0.2",
+            ),
+        ];
+        for (tail, expected) in cases {
+            let line =
+                format!(r#"10.0.0.2 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" {tail}"#);
+            assert_eq!(client(&line).as_deref(), Some(expected), "{tail}");
+            let public = line.replacen("10.0.0.2", "198.51.100.9", 1);
+            assert_eq!(client(&public).as_deref(), Some("198.51.100.9"), "{tail}");
+        }
+    }
+
+    #[test]
+    fn what_was_expected_is_said() {
+        let cases = [
+            ("nonsense", "expected a date"),
+            (
+                r#"::1 - - [17/Mai/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#,
+                "expected a date",
             ),
             (
                 r#"::1 - - [17/May/1965:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#,
@@ -95,20 +356,24 @@ mod tests {
             ),
             (
                 r#"a.example - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#,
-                "no IP address",
+                "IP address",
             ),
             (
-                r#"::1 - - [17/May/2015:10:05:03 +0000] "-" 408 -"#,
-                "its request is not one",
-            ),
-            (
-                "::1 - - [17/May/2015:10:05:03 +0000]",
-                "its request is not one",
+                "::1 - - [17/May/2015:10:05:03 +0000] GET / HTTP/1.1 200 1",
+                "a request in quotes",
             ),
         ];
         for (line, expected) in cases {
-            let error = entry(line).expect_err("broken");
-            assert!(error.contains(expected), "{line}: {error}");
+            match read(line) {
+                Err(Problem::Unreadable(problem)) => {
+                    assert!(problem.contains(expected), "{line}: {problem}");
+                }
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        for request in ["-", "", r"\x16\x03\x01\x02", "quit"] {
+            let line = format!(r#"::1 - - [17/May/2015:10:05:03 +0000] "{request}" 400 0"#);
+            assert!(matches!(read(&line), Err(Problem::NoRequest(_))), "{line}");
         }
     }
 }

@@ -13,8 +13,7 @@ use self::{
 };
 use super::{
     clients::Limited,
-    order::InOrder,
-    reader::Broken,
+    input::{InOrder, Tally},
     replay::{Replay, Trial},
 };
 
@@ -59,17 +58,17 @@ impl<'a> Report<'a> {
         path: Option<&'a str>,
         replay: &'a Replay,
         order: &InOrder,
-        broken: &Broken,
+        tally: &Tally,
     ) -> Result<Self, String> {
         let Some(times) = replay.times else {
-            return Err(nothing_to_replay(&log, path, broken));
+            return Err(nothing_to_replay(&log, path, tally));
         };
         let trials = replay.trials.iter().enumerate();
         Ok(Self {
             path,
             times,
             outcomes: trials.map(|(n, trial)| outcome(replay, n, trial)).collect(),
-            notes: notes(replay, order, broken),
+            notes: notes(replay, order, tally),
             replay,
             log,
         })
@@ -121,16 +120,22 @@ fn outcome<'a>(replay: &'a Replay, n: usize, trial: &'a Trial) -> Outcome<'a> {
     }
 }
 
-fn nothing_to_replay(log: &str, path: Option<&str>, broken: &Broken) -> String {
-    let unread = broken.told.first().map(|(line, problem)| {
-        let lines = counted(broken.lines, "line");
-        format!("\n{lines} could not be read. Line {line}: {problem}")
-    });
-    let unread = unread.unwrap_or_default();
-    match path {
-        Some(path) => format!(
-            "{log} has no request whose path begins with {path}: leave --path out, or make it shorter{unread}"
-        ),
-        None => format!("{log} has no request to replay{unread}"),
+fn nothing_to_replay(log: &str, path: Option<&str>, tally: &Tally) -> String {
+    if tally.lines == 0 {
+        return format!("{log} has no request to replay: it is empty, or has nothing but a header");
     }
+    if let Some(path) = path {
+        return format!(
+            "{log} has no request whose path begins with {path}: leave --path out, or make it shorter"
+        );
+    }
+    let lines = counted(tally.lines, "line");
+    let example = tally
+        .examples
+        .first()
+        .map(|example| format!("\n  {example}"));
+    format!(
+        "{log} has no request to replay in {lines}{}",
+        example.unwrap_or_default()
+    )
 }

@@ -3,26 +3,39 @@
 use super::{
     super::{
         clients,
-        order::InOrder,
-        reader::Broken,
+        input::{InOrder, Tally},
         replay::{BUCKETS, Replay, Trial},
     },
-    words::{at_most, counted, number},
+    words::{at_most, counted, number, share},
 };
 
-pub(super) fn notes(replay: &Replay, order: &InOrder, broken: &Broken) -> Vec<String> {
+/// How to log the address of a client behind a proxy.
+const FORWARDED: &str = "$http_x_forwarded_for in nginx, %{X-Forwarded-For}i in Apache";
+
+pub(super) fn notes(replay: &Replay, order: &InOrder, tally: &Tally) -> Vec<String> {
     let mut notes = Vec::new();
-    if broken.lines > 0 {
+    let kinds = [
+        (tally.unreadable, "that cannot be read"),
+        (tally.without_request, "without a request"),
+    ];
+    let kinds = kinds.iter().filter(|(lines, _)| *lines > 0);
+    let kinds = kinds.map(|(lines, kind)| format!("{} {kind}", counted(*lines, "line")));
+    let left_out: Vec<String> = kinds.collect();
+    if !left_out.is_empty() {
+        notes.push(format!("Left out: {}.", left_out.join(", and ")));
+        notes.extend(tally.examples.iter().cloned());
+    }
+    notes.extend(one_address(replay, tally));
+    if tally.with_ignored_list * 10 > replay.requests {
         notes.push(format!(
-            "Left out: {} that cannot be read.",
-            counted(broken.lines, "line")
+            "{} ({}) came with a forwarded list from an address that is not trusted, and count for that address. If it is a proxy's, such as a CDN's, name its network with --trusted, and in the limiter with trusted_proxies.",
+            counted(tally.with_ignored_list, "request"),
+            share(tally.with_ignored_list, replay.requests),
         ));
-        let told = broken.told.iter();
-        notes.extend(told.map(|(line, problem)| format!("Line {line}: {problem}")));
     }
     if order.late > 0 {
         notes.push(format!(
-            "{} came in the log after later ones, too late to be put in order, by up to {}. They were replayed at the time it was then. If the log is of several files, put them together with the oldest first.",
+            "{} came in the log after later ones, too late to be put in order, by up to {}. They were replayed at the time it was then. To put them in order, raise --reorder.",
             counted(order.late, "request"),
             at_most(order.latest_by),
         ));
@@ -49,4 +62,23 @@ pub(super) fn notes(replay: &Replay, order: &InOrder, broken: &Broken) -> Vec<St
         );
     }
     notes
+}
+
+/// Doubts about whom the addresses belong to.
+fn one_address(replay: &Replay, tally: &Tally) -> Option<String> {
+    let only = replay.clients.only().filter(|_| replay.requests > 1);
+    if let Some(client) = only {
+        let client = client.to_string();
+        return Some(format!(
+            "All requests are from one address, {}. If it is a proxy's, log the address that the proxy forwards ({FORWARDED}).",
+            client.trim_start_matches("ip:"),
+        ));
+    }
+    (tally.from_proxies * 10 > replay.requests * 9).then(|| {
+        format!(
+            "{} ({}) are from addresses of private or trusted networks. If those are proxies', log the address that they forward ({FORWARDED}).",
+            counted(tally.from_proxies, "request"),
+            share(tally.from_proxies, replay.requests),
+        )
+    })
 }

@@ -4,15 +4,13 @@
 use std::{
     cmp::{Ordering, Reverse},
     collections::BinaryHeap,
+    time::Duration,
 };
 
 use ratelimit::ClientId;
 
-/// How long a request is waited for, in microseconds of the log's time.
-const WINDOW: u64 = 120_000_000;
-
-/// How many requests are held at the most. Where more come within the window, it is shorter.
-const MOST: usize = 250_000;
+/// The most requests that are held. If more come within the window, it is shorter.
+pub(crate) const MOST: usize = 250_000;
 
 /// A request to decide about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +22,10 @@ pub(crate) struct Request {
     pub(crate) tier: &'static str,
 }
 
-/// Puts requests in order within a window of two minutes and 250,000 requests.
-#[derive(Default)]
+/// Puts requests in order within a window of time and of 250,000 requests.
 pub(crate) struct InOrder {
+    /// In microseconds of the log's time.
+    window: u64,
     held: BinaryHeap<Reverse<Held>>,
     /// The latest time seen.
     newest: u64,
@@ -48,22 +47,38 @@ struct Held {
 }
 
 impl InOrder {
-    pub(crate) fn push(&mut self, mut request: Request) {
-        if request.at < self.present {
+    /// Creates a window of this length.
+    pub(crate) fn within(window: Duration) -> Self {
+        Self {
+            window: u64::try_from(window.as_micros()).unwrap_or(u64::MAX),
+            held: BinaryHeap::new(),
+            newest: 0,
+            present: 0,
+            count: 0,
+            late: 0,
+            latest_by: 0,
+        }
+    }
+
+    /// Adds a request. Returns by how many microseconds it is too late to be put in order, if it is.
+    pub(crate) fn push(&mut self, mut request: Request) -> Option<u64> {
+        let by = self.present.checked_sub(request.at).filter(|by| *by > 0);
+        if let Some(by) = by {
             self.late += 1;
-            self.latest_by = self.latest_by.max(self.present - request.at);
+            self.latest_by = self.latest_by.max(by);
             request.at = self.present;
         }
         self.newest = self.newest.max(request.at);
         self.count += 1;
         let number = self.count;
         self.held.push(Reverse(Held { request, number }));
+        by
     }
 
     /// The next request, if none that is before it is waited for any more.
     pub(crate) fn pop(&mut self) -> Option<Request> {
         let Reverse(first) = self.held.peek()?;
-        let has_waited = first.request.at.saturating_add(WINDOW) <= self.newest;
+        let has_waited = first.request.at.saturating_add(self.window) <= self.newest;
         if has_waited || self.held.len() > MOST {
             self.take()
         } else {
@@ -114,9 +129,9 @@ mod tests {
 
     #[test]
     fn requests_come_out_in_order_within_two_minutes() {
-        let mut order = InOrder::default();
+        let mut order = InOrder::within(Duration::from_secs(120));
         for second in [1_000, 1_119, 1_001, 1_119] {
-            order.push(request(second));
+            assert_eq!(order.push(request(second)), None);
             assert!(ready(&mut order).is_empty());
         }
         order.push(request(1_121));
@@ -124,7 +139,7 @@ mod tests {
         assert_eq!((order.late, order.latest_by), (0, 0));
 
         // What comes after all that is replayed at the time it is then.
-        order.push(request(990));
+        assert_eq!(order.push(request(990)), Some(11 * SECOND));
         assert_eq!(ready(&mut order), [1_001]);
         assert_eq!((order.late, order.latest_by), (1, 11 * SECOND));
 
@@ -135,7 +150,7 @@ mod tests {
 
     #[test]
     fn no_more_are_held_than_may_be() {
-        let mut order = InOrder::default();
+        let mut order = InOrder::within(Duration::from_secs(120));
         for _ in 0..MOST {
             order.push(request(5));
         }
