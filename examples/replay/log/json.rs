@@ -57,6 +57,10 @@ const NAMES: [(Role, &[&str]); 7] = [
             "date",
             "requesttime",
             "eventtime",
+            "asctime",
+            "logtime",
+            "@t",
+            "created",
         ],
     ),
     (
@@ -70,6 +74,10 @@ const NAMES: [(Role, &[&str]); 7] = [
             "realip",
             "ip",
             "sourceip",
+            "userip",
+            "ipaddress",
+            "clientipaddress",
+            "callerip",
             "source.ip",
             "cip",
         ],
@@ -84,6 +92,8 @@ const NAMES: [(Role, &[&str]); 7] = [
             "remote",
             "peer",
             "peeraddr",
+            "peerip",
+            "remoteipaddress",
             "clientaddr",
             "source.address",
             "downstreamremoteaddress",
@@ -102,6 +112,8 @@ const NAMES: [(Role, &[&str]); 7] = [
             "xrealip",
             "httpxrealip",
             "headers.xrealip",
+            "cfconnectingip",
+            "headers.cfconnectingip",
         ],
     ),
     (
@@ -173,8 +185,7 @@ pub(super) fn line(
     prefixed: Option<Timestamp>,
     settings: &Settings,
 ) -> Result<Line, Problem> {
-    let fields: Map<String, Value> = serde_json::from_str(text)
-        .map_err(|error| Problem::unreadable(format!("expected JSON: {error}")))?;
+    let fields = object(text)?;
     let logger = fields.get("logger").and_then(Value::as_str);
     // Caddy writes a request that failed into its error log as well.
     if logger.is_some_and(|logger| logger.starts_with("http.log.error")) {
@@ -210,6 +221,20 @@ pub(super) fn line(
         path: path.map(Cow::Owned),
         tier: tier.map(str::to_owned),
     }))
+}
+
+/// Parses an object.
+fn object(text: &str) -> Result<Map<String, Value>, Problem> {
+    let parsed = serde_json::from_str(text).or_else(|error| {
+        // Without `escape=json` nginx writes quotes and bytes that are not ASCII as `\x22`.
+        let repaired = text.contains(r"\x").then(|| text.replace(r"\x", r"\u00"));
+        repaired.map_or(Err(error), |text| serde_json::from_str(&text))
+    });
+    parsed.map_err(|error| {
+        Problem::unreadable(format!(
+            "expected one object of JSON, which `jq -c .` puts on a line: {error}"
+        ))
+    })
 }
 
 /// The fields of a line that have a role, the preferred ones first.
@@ -358,6 +383,8 @@ mod tests {
             r#"{"requestContext":{"requestTimeEpoch":1431857103250,"identity":{"sourceIp":"203.0.113.7"}},"path":"/a"}"#,
             r#"{"ts":1431857103.25,"request":{"remote_ip":"10.0.0.2","client_ip":"10.0.0.2","uri":"/a","headers":{"X-Forwarded-For":["1.2.3.4","203.0.113.7, 10.0.0.3"]}}}"#,
             r#"{"time_local":"17/May/2015:12:05:03 +0200","msec":1431857103.25,"remote_addr":"unix:","http_x_forwarded_for":"203.0.113.7","path":"/a"}"#,
+            // By nginx without `escape=json`.
+            r#"{"msec":"1431857103.250","remote_addr":"203.0.113.7","request":"GET /a HTTP/1.1","agent":"\x22\xE4"}"#,
             // Durations are no times, whatever they are called.
             r#"{"time":0.25,"request_time":"0.005","duration":1431857103,"timestamp":"2015-05-17T10:05:03.25Z","ip":"203.0.113.7","path":"/a"}"#,
             r#"{"timestamp":250,"time":"2015-05-17T10:05:03.25Z","ip":"203.0.113.7","path":"/a"}"#,
@@ -391,7 +418,10 @@ mod tests {
     #[test]
     fn what_was_expected_is_said() {
         let cases = [
-            (r#"{"time":"#, "expected JSON: EOF"),
+            (
+                r#"{"time":"#,
+                "expected one object of JSON, which `jq -c .` puts on a line: EOF",
+            ),
             (r#"{"ip":"::1"}"#, "expected a time, named time, timestamp"),
             (r#"{"time":"noon","ip":"::1"}"#, r#"and not "noon""#),
             (r#"{"time":1e300,"ip":"::1"}"#, "and not 1e+300"),

@@ -70,7 +70,10 @@ fn closing_quote(text: &str) -> Option<usize> {
 /// a port does: the one ends with a text that has brackets itself, the other goes on after its own.
 fn closing_bracket(text: &str) -> Option<usize> {
     let end = text.find(['[', ']'])?;
-    let ends = matches!(text.as_bytes()[end..], [b']'] | [b']', b' ' | b'\t', ..]);
+    let ends = matches!(
+        text.as_bytes()[end..],
+        [b']'] | [b']', b' ' | b'\t' | b'"', ..]
+    );
     ends.then_some(end)
 }
 
