@@ -684,13 +684,17 @@ fn doubts_about_the_clients_addresses_are_told() {
         ignored.starts_with("standard input: 100 requests of 7 clients\n"),
         "{ignored}"
     );
-    assert!(ignored.contains("\n100 requests (100.00 %) came with a forwarded list from an address that is not trusted"), "{ignored}");
+    assert!(
+        ignored
+            .contains("\n100 requests (100.00 %) were forwarded by an address that is not trusted"),
+        "{ignored}"
+    );
     let trusted = printed_of(&cdn, &[policy, "--trusted=10.0.0.0/8,198.51.100.0/24"]);
     assert!(
         trusted.starts_with("standard input: 100 requests of 100 clients\n"),
         "{trusted}"
     );
-    assert!(!trusted.contains("forwarded list"), "{trusted}");
+    assert!(!trusted.contains("were forwarded by"), "{trusted}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     /// The address is in a trusted network: no address of a client was found behind the proxies.
     pub(crate) is_proxy: bool,
-    /// The line has a list that names another client, from a peer that is not trusted.
+    /// The line names another client before this one, which no trusted proxy has appended.
     pub(crate) ignores_list: bool,
 }
 
@@ -69,19 +69,15 @@ impl TrustedNetworks {
     pub(super) fn client(&self, forwarded: &str, near: &str) -> Option<Client> {
         // A peer such as `unix:` has no address: the list has the nearest one then.
         let near = if is_list(near) { near } else { "" };
+        let mut hops = entries(near).chain(entries(forwarded)).map_while(address);
         let mut proxy = None;
-        for (entry, is_near) in entries(near)
-            .map(|entry| (entry, true))
-            .chain(entries(forwarded).map(|entry| (entry, false)))
-        {
-            let Some(address) = address(entry) else { break };
+        while let Some(address) = hops.next() {
             if !self.trusts(address) {
-                let mut listed = entries(forwarded).map_while(self::address);
-                let listed = listed.find(|listed| !self.trusts(*listed));
+                let other = hops.find(|hop| !self.trusts(*hop));
                 return Some(Client {
                     address,
                     is_proxy: false,
-                    ignores_list: is_near && listed.is_some_and(|listed| listed != address),
+                    ignores_list: proxy.is_none() && other.is_some_and(|other| other != address),
                 });
             }
             proxy = Some(address);
@@ -208,6 +204,7 @@ mod tests {
             ("-", "10.0.0.2", "10.0.0.2", true, false),
             ("203.0.113.7", "unix:", "203.0.113.7", false, false),
             ("1.2.3.4", "198.51.100.9", "198.51.100.9", false, true),
+            ("203.0.113.7, 198.51.100.9", "", "198.51.100.9", false, true),
             (
                 "1.2.3.4, 198.51.100.9",
                 "198.51.100.9",
@@ -227,7 +224,7 @@ mod tests {
                 "198.51.100.9, 10.0.0.2",
                 "198.51.100.9",
                 false,
-                true,
+                false,
             ),
         ];
         let private = TrustedNetworks::new(&[]);

@@ -28,7 +28,7 @@ pub(super) fn notes(replay: &Replay, order: &InOrder, tally: &Tally) -> Vec<Stri
     notes.extend(one_address(replay, tally));
     if tally.with_ignored_list * 10 > replay.requests {
         notes.push(format!(
-            "{} ({}) came with a forwarded list from an address that is not trusted, and count for that address. If it is a proxy's, such as a CDN's, name its network with --trusted, and in the limiter with trusted_proxies.",
+            "{} ({}) were forwarded by an address that is not trusted, and count for that address. If it is a proxy's, such as a CDN's, name its network with --trusted, and in the limiter with trusted_proxies.",
             counted(tally.with_ignored_list, "request"),
             share(tally.with_ignored_list, replay.requests),
         ));
