@@ -12,12 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Standard input as an argument.
 const STANDARD_INPUT: &str = "-";
 
-/// How much is read at a time. Each open log takes a few times as much memory.
+/// The bytes that are read at a time. An open log takes a few times as much memory.
 const BUFFER: usize = 64 * 1024;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// What other compressed files begin with, and the program that unpacks them.
+/// The first bytes of other compressed files, and the program that unpacks them.
 const UNPACKERS: [(&[u8], &str); 4] = [
     (b"BZh", "bzcat"),
     (b"\xfd7zXZ", "xzcat"),

@@ -5,10 +5,10 @@ use std::io::{self, BufRead, Read};
 /// The longest line that is read, in bytes.
 pub(super) const LONGEST: usize = 1024 * 1024;
 
-/// What editors and shells put before UTF-8: on the first line, or where another file begins.
+/// The mark that editors and shells put before UTF-8, and that is within a log if files were put together.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads one line after the other into the same memory.
+/// The lines of a log, each of which is read into the same memory.
 pub(super) struct Lines<R> {
     input: R,
     line: Vec<u8>,

@@ -20,10 +20,10 @@ use super::{
     source::{Filter, Source, Tally},
 };
 
-/// A log of which so many requests in a row are out of order was put together in a wrong order.
+/// The late requests in a row after which a log counts as put together in a wrong order.
 const MAX_LATE_RUN: u64 = 10;
 
-/// A log of which more than one in so many requests is out of order gives wrong figures.
+/// The requests of a log of which one may be late.
 const LATE_SHARE: u64 = 1_000;
 
 /// The requests of several logs.
@@ -31,7 +31,7 @@ pub(crate) struct Merge<'a> {
     settings: &'a Settings,
     filter: &'a Filter<'a>,
     bar: ProgressBar,
-    /// How far out of order requests may be.
+    /// The time by which requests may be out of order.
     window: Duration,
     /// The logs that are not open, the one that begins last at first.
     waiting: Vec<(u64, PathBuf)>,
@@ -49,9 +49,9 @@ struct Log<'a> {
     head: Option<Request>,
     requests: u64,
     late: u64,
-    /// How many late ones came one after the other.
+    /// The late ones since the last one that was not.
     late_run: u64,
-    /// What is wrong with the first late one.
+    /// The error about the first late one.
     problem: String,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Merge<'a> {
         Ok(self.open[place].as_mut().and_then(|log| log.head.take()))
     }
 
-    /// Notes by how much the request that was returned last was too late to be put in order.
+    /// Records by how much the request that was returned last was too late to be put in order.
     ///
     /// # Errors
     ///

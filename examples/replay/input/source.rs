@@ -18,10 +18,10 @@ const MAX_EXAMPLES: usize = 5;
 /// The most characters of a line that are shown.
 const LONGEST_EXCERPT: usize = 200;
 
-/// A log is given up after so many lines of which none can be read.
+/// The lines after which a log is given up if none of them can be read.
 const HOPELESS: u64 = 1_000;
 
-/// Which requests are replayed, and how much of a log must be readable.
+/// The requests that are replayed, and the share of a log that must be readable.
 pub(crate) struct Filter<'a> {
     /// The tiers that a policy has; all policies have others on their default tier.
     pub(crate) tiers: Vec<&'static str>,
@@ -31,7 +31,7 @@ pub(crate) struct Filter<'a> {
     pub(crate) max_unreadable: f64,
 }
 
-/// What was found in logs besides requests.
+/// The lines of logs, and how many of them there are of each kind.
 #[derive(Default)]
 pub(crate) struct Tally {
     /// Lines that are not blank.
@@ -43,7 +43,7 @@ pub(crate) struct Tally {
     pub(crate) examples: Vec<String>,
     /// Requests from the address of a trusted proxy, behind which none of a client was found.
     pub(crate) from_proxies: u64,
-    /// Requests with a forwarded list from a peer that is not trusted.
+    /// Requests that were forwarded by an address that is not trusted.
     pub(crate) with_ignored_list: u64,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Ends the log.
+    /// Returns the counts of the log.
     pub(super) fn into_tally(self) -> Tally {
         self.tally
     }
@@ -208,7 +208,7 @@ impl Tally {
         }
     }
 
-    /// Adds what was found in another log.
+    /// Adds the counts of another log.
     pub(super) fn merge(&mut self, other: Self) {
         self.lines += other.lines;
         self.unreadable += other.unreadable;

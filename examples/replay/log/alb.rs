@@ -72,7 +72,7 @@ pub(super) fn entry<'a>(line: &'a str, settings: &Settings) -> Result<Entry<'a>,
     })
 }
 
-/// The address of a peer that is written with its port, and an IPv6 address without brackets.
+/// Returns the address of a peer that is written with its port, an IPv6 address without brackets too.
 fn peer(text: &str) -> Option<&str> {
     if address(text).is_some() {
         return Some(text);

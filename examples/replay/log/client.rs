@@ -37,7 +37,7 @@ impl FromStr for Network {
     }
 }
 
-/// The proxies whose word is taken for the address that they forward.
+/// The networks of proxies, whose forwarded addresses are trusted.
 pub(crate) struct TrustedNetworks(Vec<IpNet>);
 
 /// The client of a request.
@@ -100,7 +100,7 @@ pub(super) fn is_list(text: &str) -> bool {
     entries(text).next().and_then(address).is_some()
 }
 
-/// The entries of a list with commas, the last first.
+/// Returns the entries of a list with commas, the last first.
 fn entries(list: &str) -> impl Iterator<Item = &str> {
     let entries = list.rsplit(',').map(str::trim);
     entries.filter(|entry| !entry.is_empty())

@@ -3,8 +3,8 @@
 //! formats of ingress-nginx, Traefik and `HAProxy`, which begin in the same way:
 //! `203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET /path HTTP/1.1" 200 512 "-" "curl/8.5"`.
 //!
-//! A client chooses its user name, its request, its referer and its user agent. None of them is taken
-//! for an address or a date, whatever it looks like.
+//! A client chooses its user name, its request, its referer and its user agent. In lines of these formats
+//! none of them is taken for an address or a date, whatever it looks like.
 
 use std::{borrow::Cow, mem, net::IpAddr, ops::Range};
 
@@ -21,7 +21,7 @@ use super::{
 /// The quoted fields of the combined format after the request: the referer and the user agent.
 const COMBINED: usize = 2;
 
-/// Ports of servers are below this one, those that clients connect from are above.
+/// The first port that is taken for a client's: servers listen at lower ones.
 const CLIENT_PORTS: u16 = 10_000;
 
 /// The length of `2015-05-17T10:05:03`. A date with spaces is in brackets.
@@ -57,9 +57,9 @@ pub(super) fn entry<'a>(
     })
 }
 
-/// What is in a line up to its request.
+/// The part of a line up to its request.
 struct Head<'a> {
-    /// Where the fields before the date are. A list that has spaces after its commas is one field.
+    /// The places of the fields before the date. A list that has spaces after its commas is one field.
     fields: Vec<Range<usize>>,
     time: Option<Timestamp>,
     request: Option<&'a str>,
@@ -117,7 +117,7 @@ fn push(fields: &mut Vec<Range<usize>>, line: &str, field: Range<usize>) {
     }
 }
 
-/// Where a part of the line is.
+/// Returns the place of a part of the line.
 fn range(line: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - line.as_ptr() as usize;
     start..start + part.len()

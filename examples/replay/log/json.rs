@@ -13,10 +13,10 @@ use super::{
     time::{Zone, date, since_1970},
 };
 
-/// How deeply objects are searched.
+/// The greatest depth to which objects are searched.
 const MAX_DEPTH: usize = 4;
 
-/// What a field says.
+/// The meaning of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Role {
     Time,
@@ -169,7 +169,7 @@ static ROLES: LazyLock<HashMap<&str, (Role, usize)>> = LazyLock::new(|| {
     NAMES.into_iter().flat_map(ranked).collect()
 });
 
-/// What a line of JSON is.
+/// The meaning of a line.
 #[derive(Debug)]
 pub(super) enum Line {
     Request(Entry<'static>),
@@ -267,6 +267,9 @@ impl<'a> Found<'a> {
                 }
                 _ => {
                     if let Some((role, rank)) = ROLES.get(name) {
+                        // A number of this name may be a duration in nanoseconds: see `PLAUSIBLE`.
+                        let is_doubtful = name == "time" && value.is_number();
+                        let depth = if is_doubtful { MAX_DEPTH + 1 } else { depth };
                         self.0.push((*role, depth * 100 + rank, value));
                     }
                 }
@@ -340,7 +343,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The part of a name after containers.
+/// Returns the part of a name after containers.
 fn within_containers(name: &str) -> &str {
     let mut name = name;
     while let Some((first, rest)) = name.split_once('.') {
@@ -387,6 +390,7 @@ mod tests {
             r#"{"msec":"1431857103.250","remote_addr":"203.0.113.7","request":"GET /a HTTP/1.1","agent":"\x22\xE4"}"#,
             // Durations are no times, whatever they are called.
             r#"{"time":0.25,"request_time":"0.005","duration":1431857103,"timestamp":"2015-05-17T10:05:03.25Z","ip":"203.0.113.7","path":"/a"}"#,
+            r#"{"time":1500000000,"date":"2015-05-17T10:05:03.25Z","ip":"203.0.113.7","path":"/a"}"#,
             r#"{"timestamp":250,"time":"2015-05-17T10:05:03.25Z","ip":"203.0.113.7","path":"/a"}"#,
             r#"{"date":"2015-05-17","time":"10:05:03.25","c-ip":"203.0.113.7","cs-uri-stem":"/a"}"#,
         ];

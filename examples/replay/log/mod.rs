@@ -26,10 +26,10 @@ pub(crate) use self::{
 /// The formats that are known, as a sentence for errors.
 pub(crate) const KNOWN: &str = "common and combined (Apache, nginx, ingress-nginx, Traefik, HAProxy), JSON with the usual names (Caddy, Traefik, nginx, Envoy, ECS, GCP), AWS load balancers, and the W3C extended format (CloudFront, IIS)";
 
-/// How deeply a line may be wrapped in records of collectors.
+/// The most records of collectors that a line may be wrapped in.
 const MAX_WRAPPERS: u32 = 2;
 
-/// What a line says of a request.
+/// A request, as a line has it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Entry<'a> {
     /// In microseconds since 1970.
@@ -95,7 +95,7 @@ impl ValueEnum for Format {
     }
 }
 
-/// How lines are read.
+/// The settings for reading lines.
 pub(crate) struct Settings {
     pub(crate) format: Format,
     pub(crate) trusted: TrustedNetworks,
@@ -113,7 +113,7 @@ impl Default for Settings {
     }
 }
 
-/// Reads the lines of one log.
+/// A parser of the lines of one log.
 pub(crate) struct Parser<'s> {
     settings: &'s Settings,
     columns: Option<w3c::Columns>,
@@ -175,7 +175,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// Returns the format that a line has beyond doubt, if it may have that one.
+    /// Returns the format that a line certainly has, if it is allowed to have that one.
     fn format(&self, line: &str) -> Option<Format> {
         let has_columns = || match &self.columns {
             Some(columns) => columns.fit(line),

@@ -13,7 +13,7 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// How many collectors a line may have passed.
+/// The most collectors that a line may have passed.
 const MAX_PREFIXES: usize = 4;
 
 /// Returns a line without the prefixes of collectors, and the time of the last one that has a full

@@ -10,11 +10,11 @@ use jiff::{
 };
 
 /// The seconds since 1970 that a number may mean: the years 2000 to 2099. The ranges of seconds,
-/// milliseconds, microseconds and nanoseconds do not overlap, and no duration of a request is within
-/// any of them unless it is longer than 11 days.
+/// milliseconds, microseconds and nanoseconds do not overlap. Durations are outside of all of them, but
+/// for those of one to four seconds that are written in nanoseconds.
 const PLAUSIBLE: std::ops::Range<f64> = 946_684_800.0..4_102_444_800.0;
 
-/// The units of a number: how many of them a second has.
+/// The units of a number, as how many of them a second has.
 const UNITS: [f64; 4] = [1.0, 1e3, 1e6, 1e9];
 
 /// The time zone of times that are written without one.

@@ -8,7 +8,7 @@ pub(super) enum Token<'a> {
     Bracketed(&'a str),
 }
 
-/// Splits a line at white space outside of quotes and brackets.
+/// The tokens of a line, split at white space outside of quotes and brackets.
 #[derive(Clone)]
 pub(super) struct Tokens<'a>(&'a str);
 
@@ -17,7 +17,7 @@ impl<'a> Tokens<'a> {
         Self(line)
     }
 
-    /// What has not been split yet.
+    /// Returns the rest of the line, without white space around it.
     pub(super) fn rest(&self) -> &'a str {
         self.0.trim_ascii()
     }
@@ -55,8 +55,8 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// Finds the quote that ends a text, which a backslash before it does not make it do. Nginx writes
-/// quotes in a text as `\x22`, Apache as `\"`.
+/// Finds the quote that ends a text. A quote after a backslash does not: Apache writes quotes in a text as
+/// `\"`, nginx as `\x22`.
 fn closing_quote(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     text.bytes().position(|byte| {
@@ -66,8 +66,8 @@ fn closing_quote(text: &str) -> Option<usize> {
     })
 }
 
-/// Finds the bracket that ends a text. A user's name may begin with a bracket, and an IPv6 address with
-/// a port does: the one ends with a text that has brackets itself, the other goes on after its own.
+/// Finds the bracket that ends a text. Returns `None` if the text has another bracket in it, as after a
+/// user's name that begins with one, or goes on after the bracket, as an IPv6 address with a port does.
 fn closing_bracket(text: &str) -> Option<usize> {
     let end = text.find(['[', ']'])?;
     let ends = matches!(

@@ -15,7 +15,7 @@ use super::{
 /// The columns of `CloudFront`'s standard logs, for lines that come without their header.
 const CLOUDFRONT: &str = "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken x-forwarded-for";
 
-/// Where the columns are that are read.
+/// The places of the columns that are read.
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     count: usize,
@@ -28,7 +28,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Parses what comes after `#Fields:`.
+    /// Parses the names after `#Fields:`.
     fn parse(names: &str) -> Self {
         let names: Vec<String> = names
             .split_ascii_whitespace()

@@ -25,13 +25,15 @@ pub(super) fn notes(replay: &Replay, order: &InOrder, tally: &Tally) -> Vec<Stri
         notes.push(format!("Left out: {}.", left_out.join(", and ")));
         notes.extend(tally.examples.iter().cloned());
     }
-    notes.extend(one_address(replay, tally));
-    if tally.with_ignored_list * 10 > replay.requests {
+    let are_forwarded = tally.with_ignored_list * 10 > replay.requests;
+    if are_forwarded {
         notes.push(format!(
             "{} ({}) were forwarded by an address that is not trusted, and count for that address. If it is a proxy's, such as a CDN's, name its network with --trusted, and in the limiter with trusted_proxies.",
             counted(tally.with_ignored_list, "request"),
             share(tally.with_ignored_list, replay.requests),
         ));
+    } else {
+        notes.extend(one_address(replay, tally));
     }
     if order.late > 0 {
         notes.push(format!(
@@ -64,7 +66,7 @@ pub(super) fn notes(replay: &Replay, order: &InOrder, tally: &Tally) -> Vec<Stri
     notes
 }
 
-/// Doubts about whom the addresses belong to.
+/// Returns a doubt about the owners of the addresses.
 fn one_address(replay: &Replay, tally: &Tally) -> Option<String> {
     let only = replay.clients.only().filter(|_| replay.requests > 1);
     if let Some(client) = only {
