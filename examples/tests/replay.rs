@@ -4,7 +4,7 @@ use std::{
     io::Write,
     net::Ipv4Addr,
     path::Path,
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
     thread,
 };
 
@@ -292,6 +292,32 @@ fn logs_of_several_servers_are_merged() {
     let of_input = printed_of(log, &[&even, policy]);
     let same = printed.replace("odd.log.gz and even.log", "standard input and even.log");
     assert_eq!(of_input, same);
+}
+
+#[test]
+fn rotated_logs_are_open_one_after_the_other() {
+    let logs: Vec<String> = (0..100)
+        .map(|day| {
+            file(
+                &format!("rotated.{day}.log"),
+                lines("::1", [day * 600, day * 600 + 1]),
+            )
+        })
+        .collect();
+    let program = Program::command("replay");
+    // With fewer descriptors than there are logs.
+    let output = Command::new("sh")
+        .args(["-c", r#"ulimit -n 32 && exec "$0" --policy=limit=1 "$@""#])
+        .arg(program.get_program())
+        .args(&logs)
+        .output()
+        .expect("a shell");
+    let printed = shown(&output);
+    assert!(
+        printed.starts_with("rotated.0.log and 99 more: 200 requests of 1 client\n"),
+        "{printed}"
+    );
+    assert_eq!(row(&printed, 1)[2], "100");
 }
 
 #[test]

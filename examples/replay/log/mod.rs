@@ -386,6 +386,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn deep_and_wide_lines_are_bounded_work() {
+        let lines = [
+            format!(r#"{{"a":{}"#, "[".repeat(500_000)),
+            format!(r#"{{"request":{}1"#, r#"{"request":"#.repeat(50_000)),
+            format!("{{{}\"b\":1}}", r#""a":{},"#.repeat(100_000)),
+            "[".repeat(1_000_000),
+            "\"".repeat(1_000_000),
+            "<1>".repeat(300_000),
+            "1.2.3.4,".repeat(100_000),
+            "1.2.3.4 ".repeat(100_000),
+            "#Fields: ".repeat(100_000),
+            "a\t".repeat(500_000),
+        ];
+        let settings = Settings::default();
+        for line in lines {
+            let parsed = Parser::new(&settings).parse(&line);
+            assert!(!matches!(parsed, Ok(Some(_))), "{}", excerpt(&line, 40));
+        }
+    }
+
     /// Lines of anything, and of pieces of what the formats have.
     fn lines() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
