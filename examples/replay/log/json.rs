@@ -108,6 +108,7 @@ const NAMES: [(Role, &[&str]); 7] = [
             "requestxforwardedfor",
             "clienthost",
             "forwardedfor",
+            "xforwardfor",
             "xff",
             "xrealip",
             "httpxrealip",
@@ -131,6 +132,7 @@ const NAMES: [(Role, &[&str]); 7] = [
             "originalurl",
             "csuristem",
             "clientrequesturi",
+            "clientrequestpath",
             "target",
         ],
     ),
@@ -139,7 +141,7 @@ const NAMES: [(Role, &[&str]); 7] = [
 ];
 
 /// Objects that say nothing of what is in them: `request.uri` is read as `uri`.
-const CONTAINERS: [&str; 15] = [
+const CONTAINERS: [&str; 20] = [
     "request",
     "req",
     "http",
@@ -155,6 +157,11 @@ const CONTAINERS: [&str; 15] = [
     "event",
     "access",
     "properties",
+    "proxy",
+    "nginx",
+    "apache",
+    "traefik",
+    "payload",
 ];
 
 /// Objects whose name says what is in them: `client.ip`.

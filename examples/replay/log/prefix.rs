@@ -37,7 +37,9 @@ fn one<'a>(line: &'a str, zone: &Zone) -> Stripped<'a> {
     match line.as_bytes().first()? {
         b'<' => syslog(line, zone),
         b'[' => pod(line),
-        b'0'..=b'9' => stamped(line, zone).or_else(|| compose(line)),
+        b'0'..=b'9' => console(line, zone)
+            .or_else(|| stamped(line, zone))
+            .or_else(|| compose(line)),
         _ => rfc3164(line).or_else(|| compose(line)),
     }
 }
@@ -84,21 +86,24 @@ fn structured_data(text: &str) -> Option<&str> {
     None
 }
 
-/// Strips `May 17 10:05:03 host app[77]: `. Its time has no year.
+/// Strips `May 17 10:05:03 host app[77]: `, of which `journalctl` may write microseconds. Its time has no
+/// year.
 fn rfc3164(line: &str) -> Stripped<'_> {
-    let bytes = line.as_bytes();
-    let is_stamp = bytes.len() > 16
-        && line.get(..3).is_some_and(|month| MONTHS.contains(&month))
-        && matches!(
-            bytes[3..16],
-            [b' ', _, _, b' ', _, _, b':', _, _, b':', _, _, b' ']
-        );
-    let rest = if is_stamp {
-        line.get(16..)?
-    } else {
-        return None;
-    };
-    Some((tag(rest)?, None))
+    let stamp = line.as_bytes().get(..15)?;
+    let is_stamp = matches!(
+        stamp,
+        [_, _, _, b' ', _, _, b' ', _, _, b':', _, _, b':', _, _]
+    ) && MONTHS.iter().any(|month| line.starts_with(month));
+    let (fraction, rest) = line.get(15..).filter(|_| is_stamp)?.split_once(' ')?;
+    let is_fraction = fraction.is_empty() || fraction.starts_with('.');
+    Some((tag(rest).filter(|_| is_fraction)?, None))
+}
+
+/// Strips what Caddy writes before its fields on a terminal: a time, a level, a logger and a message.
+fn console<'a>(line: &'a str, zone: &Zone) -> Stripped<'a> {
+    let fields = line.find("\t{")? + 1;
+    let (stamp, _) = line.split_once('\t')?;
+    Some((&line[fields..], Some(date(stamp, zone)?)))
 }
 
 /// Strips `2015-05-17T10:05:03Z `, and after it what container runtimes and syslog daemons add.
@@ -145,6 +150,7 @@ mod tests {
             ("<190>May 17 10:05:03 web-1 nginx: ", false),
             ("<190>May  7 10:05:03 nginx[77]: ", false),
             ("May 17 10:05:03 web-1 haproxy[14389]: ", false),
+            ("May 17 10:05:03.250000 web-1 caddy[77]: ", false),
             ("<190>1 2015-05-17T10:05:03.25Z web-1 nginx 77 - - ", true),
             (
                 r#"<190>1 2015-05-17T12:05:03.25+02:00 web-1 nginx 77 ID47 [a@1 b="\"] c" d="e"][f@1] "#,
@@ -185,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn what_caddy_writes_on_a_terminal_is_stripped() {
+        let fields = r#"{"request": {"remote_ip": "203.0.113.7", "uri": "/a\\t{"}}"#;
+        let line =
+            format!("2015/05/17 10:05:03.250\tINFO\thttp.log.access\thandled request\t{fields}");
+        let (rest, time) = strip(&line, &Zone::default());
+        assert_eq!(rest, fields);
+        assert_eq!(
+            time.map(Timestamp::as_microsecond),
+            Some(1_431_857_103_250_000)
+        );
+    }
+
+    #[test]
     fn lines_without_a_prefix_stay_as_they_are() {
         let lines = [
             r#"203.0.113.7 | - | [17/May/2015:10:05:03 +0000] | "GET / HTTP/1.1" | 200"#,
@@ -193,6 +212,7 @@ mod tests {
             "<script> - -",
             "<999>May 17 10:05:03 host nginx: a",
             "May flowers: a",
+            "May 17 10:05:03x host nginx: a",
             "Mäy 17 10:05:03 host nginx: a",
             "[pod/x",
             "<190>1 2015-05-17T10:05:03Z host",

@@ -58,12 +58,16 @@ pub(super) fn date(text: &str, zone: &Zone) -> Option<Timestamp> {
     }
 }
 
-/// Parses `17/May/2015:10:05:03 +0000`, of which `HAProxy` writes milliseconds and no zone.
+/// Parses `17/May/2015:10:05:03 +0000`, of which `HAProxy` writes milliseconds and no zone, and Python a
+/// space for the first colon.
 fn common(text: &str, zone: &Zone) -> Option<Timestamp> {
     if let Ok(parsed) = strtime::parse("%d/%b/%Y:%H:%M:%S%.f %z", text) {
         return parsed.to_timestamp().ok();
     }
-    let parsed = strtime::parse("%d/%b/%Y:%H:%M:%S%.f", text).ok()?;
+    let formats = ["%d/%b/%Y:%H:%M:%S%.f", "%d/%b/%Y %H:%M:%S%.f"];
+    let parsed = formats
+        .iter()
+        .find_map(|format| strtime::parse(format, text).ok())?;
     zone.0.to_timestamp(parsed.to_datetime().ok()?).ok()
 }
 
@@ -142,6 +146,7 @@ mod tests {
                 "2015-05-17 12:05:03,250",
                 "2015/05/17 12:05:03.250",
                 "17/May/2015:12:05:03.250",
+                "17/May/2015 12:05:03.250",
             ];
             for text in texts {
                 let time = date(text, &zone).map(Timestamp::as_microsecond);
