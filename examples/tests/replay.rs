@@ -77,6 +77,7 @@ fn said(output: &Output) -> String {
 /// Writes a file of this test run, and returns its path.
 fn file(name: &str, contents: impl AsRef<[u8]>) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     fs::write(&path, contents).expect("a file");
     path.to_str().expect("UTF-8").to_owned()
 }
@@ -287,6 +288,13 @@ fn logs_of_several_servers_are_merged() {
         "{printed}"
     );
     assert_eq!(row(&printed, 1)[1..3], ["2,000", "1,000"]);
+    // Files of one name are told apart in messages.
+    let (one, two) = (
+        file("same.log", "nonsense\n"),
+        file("sub/same.log", "nonsense\n"),
+    );
+    let said = complaint(&[&one, &two, policy]);
+    assert!(said.contains(&format!("{one}:1: expected")), "{said}");
     // Standard input is one of the logs.
     let log = fs::read(&odd).expect("the log");
     let of_input = printed_of(log, &[&even, policy]);

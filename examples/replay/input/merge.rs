@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, HashSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -31,6 +31,8 @@ pub(crate) struct Merge<'a> {
     settings: &'a Settings,
     filter: &'a Filter<'a>,
     bar: ProgressBar,
+    /// The file names that several logs have: they are named by their paths.
+    ambiguous: HashSet<String>,
     /// The time by which requests may be out of order.
     window: Duration,
     /// The logs that are not open, the one that begins last at first.
@@ -73,6 +75,7 @@ impl<'a> Merge<'a> {
             settings,
             filter,
             bar: progress.0.clone(),
+            ambiguous: ambiguous(logs),
             window,
             waiting: Vec::new(),
             open: Vec::new(),
@@ -86,7 +89,7 @@ impl<'a> Merge<'a> {
                 merge.open(log)?;
                 continue;
             }
-            let mut source = Source::open(log, &ProgressBar::hidden(), settings, filter)?;
+            let mut source = merge.source(log, &ProgressBar::hidden())?;
             let first = source.next()?.map_or(0, |request| request.at);
             merge.waiting.push((first, log.clone()));
         }
@@ -148,8 +151,16 @@ impl<'a> Merge<'a> {
         }
     }
 
+    fn source(&self, log: &Path, bar: &ProgressBar) -> Result<Source<'a>, String> {
+        let mut name = file::name(log);
+        if self.ambiguous.contains(&name) {
+            name = log.display().to_string();
+        }
+        Source::open(log, name, bar, self.settings, self.filter)
+    }
+
     fn open(&mut self, log: &Path) -> Result<(), String> {
-        let source = Source::open(log, &self.bar, self.settings, self.filter)?;
+        let source = self.source(log, &self.bar)?;
         let free = self.open.iter().position(Option::is_none);
         let place = free.unwrap_or(self.open.len());
         let log = Some(Log {
@@ -186,6 +197,13 @@ impl<'a> Merge<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns the file names that several logs have.
+fn ambiguous(logs: &[PathBuf]) -> HashSet<String> {
+    let mut seen = HashSet::new();
+    let names = logs.iter().map(|log| file::name(log));
+    names.filter(|name| !seen.insert(name.clone())).collect()
 }
 
 fn out_of_order(place: &str, at: u64, by: u64, window: Duration) -> String {

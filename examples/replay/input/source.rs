@@ -57,19 +57,20 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Opens a log.
+    /// Opens a log, which messages call by this name.
     ///
     /// # Errors
     ///
     /// Returns an error if the log cannot be opened.
     pub(super) fn open(
         log: &Path,
+        name: String,
         bar: &ProgressBar,
         settings: &'a Settings,
         filter: &'a Filter<'a>,
     ) -> Result<Self, String> {
         Ok(Self {
-            name: file::name(log),
+            name,
             lines: Lines::new(file::open(log, bar)?),
             parser: Parser::new(settings),
             filter,
