@@ -101,11 +101,13 @@ A policy is written in the words of the attribute, as in 'free=60,algo=token_buc
 The format of each line is detected, with or without the prefix of syslog, Docker or Kubernetes. With
 --format all lines must have one of these:
 
-  common       Apache and nginx (common, combined, vhost_combined, nginx's main), ingress-nginx,
-               Traefik, HAProxy: a date and a request in quotes
-  json         an object on each line, with the usual names: Caddy, Traefik, nginx, Envoy, ECS, GCP
-  alb          AWS application and classic load balancers
-  cloudfront   CloudFront, IIS and others with a line #Fields:
+  common       a date and a request in quotes: the common and combined formats of Apache and nginx,
+               and what is like them; also named combined, vhost_combined, apache, nginx,
+               ingress-nginx, traefik, haproxy
+  json         an object on each line, with the usual names: Caddy, Traefik, nginx, Envoy, ECS, GCP;
+               also named caddy, traefik-json, ecs, gcp
+  alb          AWS application and classic load balancers; also named elb
+  cloudfront   CloudFront, IIS and others with a line #Fields: before; also named w3c, iis
 
 If a line has a list of forwarded addresses, before all others or after the user agent, the client is
 the last address that is not in a network of --trusted, read from the server's peer to the left: the

@@ -640,7 +640,7 @@ fn a_log_that_is_mostly_unreadable_is_an_error() {
     // It is said before the end of a log that goes on.
     let said = complaint_of(mixed(1_000_000, 0), &[policy]);
     assert!(
-        said.starts_with("replay: standard input: 1000 of 1000 lines"),
+        said.starts_with("replay: standard input: 10000 of 10000 lines"),
         "{said}"
     );
 

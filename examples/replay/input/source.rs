@@ -19,7 +19,7 @@ const MAX_EXAMPLES: usize = 5;
 const LONGEST_EXCERPT: usize = 200;
 
 /// The lines after which a log is given up if none of them can be read.
-const HOPELESS: u64 = 1_000;
+const HOPELESS: u64 = 10_000;
 
 /// The requests that are replayed, and the share of a log that must be readable.
 pub(crate) struct Filter<'a> {
