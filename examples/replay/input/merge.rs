@@ -216,6 +216,6 @@ fn out_of_order(place: &str, at: u64, by: u64, window: Duration) -> String {
     format!(
         "{place}: out of order: the time is {time}, {by:#} before that of a line above, and lines are put in order within {window:#} and {MOST} requests only\n\
          help: a log may be in several files: give the files as arguments instead, in any order, as in `replay access.log*`. `zcat access.log*` puts the newest first\n\
-         help: if the server logs long requests by the time at which they began, say how long they take, as in --reorder 1h"
+         help: if the server logs requests late, by the time at which they began or from a buffer, say how late, as in --reorder 1h"
     )
 }
