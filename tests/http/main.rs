@@ -2,6 +2,7 @@
 
 mod admin;
 mod answers;
+mod api_keys;
 mod identity;
 mod limiters;
 mod notices;

@@ -7,6 +7,7 @@ mod api_key;
 mod cache;
 mod digest;
 mod failure_log;
+mod field_value;
 mod id;
 mod identity;
 mod ip;
@@ -24,6 +25,7 @@ pub use self::{
 pub(crate) use self::{
     cache::{CacheSettings, Resolved, TierCache},
     digest::ClientDigests,
+    field_value::FieldValue,
     ip::TrustedProxies,
     resolver::KnownCaller,
 };

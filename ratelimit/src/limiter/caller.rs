@@ -10,7 +10,7 @@ use super::{
     account::{Account, Accounts, Exemption},
 };
 use crate::{
-    client::{ApiKey, ClientId, Identified, KnownCaller, Resolved},
+    client::{ApiKey, ClientId, FieldValue, Identified, KnownCaller, Resolved},
     policy::{Key, Policy},
 };
 
@@ -246,8 +246,7 @@ impl RateLimiter {
                 );
             });
         }
-        let value = caller.parts.headers.get(header);
-        let Some(key) = value.and_then(ApiKey::from_header) else {
+        let Some(key) = ApiKey::from_headers(&caller.parts.headers, header) else {
             return Ok(None);
         };
         match &self.0.tiers {
@@ -277,7 +276,7 @@ impl RateLimiter {
             Key::Global => Some(ClientId::EVERYBODY),
             Key::Caller => known,
             Key::Header(name) => {
-                let value = caller.parts.headers.get(name)?;
+                let value = FieldValue::of(&caller.parts.headers, name).one()?;
                 (!value.is_empty()).then(|| ClientId::header(value.as_bytes()))
             }
             Key::Path(name) => {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{BuildError, Caller, RateLimiter};
-use crate::policy::Policy;
+use crate::{client::FieldValue, policy::Policy};
 
 /// The header with the secret, where the limiter names no other.
 static HEADER: HeaderName = HeaderName::from_static("x-ratelimit-bypass");
@@ -53,10 +53,15 @@ impl Secrets {
         }))
     }
 
-    /// Whether the request has one of them. How long it takes says nothing of how near a guess is:
-    /// digests are compared, all of them and in constant time.
+    /// Returns whether the request has one of the secrets; `None` if it has no such header. Of several
+    /// lines that differ none counts. How long it takes says nothing of how near a guess is: digests
+    /// are compared, all of them and in constant time.
     fn are_in(&self, parts: &Parts) -> Option<bool> {
-        let value = parts.headers.get(&self.header)?.as_bytes();
+        let value = match FieldValue::of(&parts.headers, &self.header) {
+            FieldValue::Missing => return None,
+            FieldValue::One(value) => value.as_bytes(),
+            FieldValue::Ambiguous => return Some(false),
+        };
         if value.len() > LONGEST {
             return Some(false);
         }

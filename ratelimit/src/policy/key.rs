@@ -22,7 +22,9 @@ pub enum Key {
     Global,
     /// The value of a header.
     ///
-    /// Only for headers that the client cannot choose, because a gateway sets them.
+    /// Only for headers that the client cannot choose, because a gateway sets them. A request that has
+    /// the header several times with different values is keyed by the IP address: one of them may be
+    /// the client's, next to the gateway's.
     Header(&'static HeaderName),
     /// A parameter of the matched route, percent-decoded: `id` of `/users/{id}`.
     ///
