@@ -17,8 +17,11 @@ use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    ApiKey, ClientId, KnownKey, ResolveError, TierResolver, failure_log::FailureLog,
+    ApiKey, ClientId, KnownKey, LookUpQuotas, ResolveError, TierResolver,
+    failure_log::FailureLog,
+    look_up_budget::{AddressLookUps, LookUpBudget, LookUpEnd, Reservation, Unreserved},
     resolver::KnownCaller,
+    throttle_log::ThrottleLog,
 };
 use crate::{
     clock::{Clock, micros},
@@ -36,6 +39,8 @@ pub(crate) struct CacheSettings {
     pub(crate) capacity: usize,
     /// A look-up that takes longer has failed.
     pub(crate) timeout: Duration,
+    /// What bounds the look-ups of each client address.
+    pub(crate) quotas: LookUpQuotas,
 }
 
 impl Default for CacheSettings {
@@ -45,6 +50,7 @@ impl Default for CacheSettings {
             unknown_for: Duration::from_secs(5),
             capacity: 50_000,
             timeout: Duration::from_secs(1),
+            quotas: LookUpQuotas::DEFAULT,
         }
     }
 }
@@ -62,17 +68,26 @@ type Resolving = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// A [`TierResolver`] as an object.
 trait DynResolver: Send + Sync {
-    fn look_up(self: Arc<Self>, key: Vec<u8>) -> Resolving;
+    fn look_up(self: Arc<Self>, key: Vec<u8>, reservation: Option<Reservation>) -> Resolving;
 }
 
 impl<R: TierResolver> DynResolver for R {
     /// A panic is an error of this look-up: the requests that wait for it go on without an answer.
-    fn look_up(self: Arc<Self>, key: Vec<u8>) -> Resolving {
+    fn look_up(self: Arc<Self>, key: Vec<u8>, reservation: Option<Reservation>) -> Resolving {
         Box::pin(async move {
             let answer = async { self.resolve(ApiKey::from_checked(&key)).await };
             let answer = AssertUnwindSafe(answer).catch_unwind().await;
             let answer = answer.unwrap_or_else(|_| Err(ResolveError::new("the resolver panicked")));
-            answer.map_err(Arc::new)
+            if let Some(reservation) = reservation {
+                reservation.settle(match &answer {
+                    Ok(Some(_)) => LookUpEnd::Known,
+                    Ok(None) => LookUpEnd::Unknown,
+                    Err(_) => LookUpEnd::Failed,
+                });
+            }
+            answer
+                .map(|known| known.map(KnownKey::bounded))
+                .map_err(Arc::new)
         })
     }
 }
@@ -83,6 +98,8 @@ pub(crate) struct TierCache {
     settings: CacheSettings,
     clock: Arc<dyn Clock>,
     failures: FailureLog,
+    budget: LookUpBudget,
+    throttled: ThrottleLog,
     look_ups: Arc<LookUps>,
 }
 
@@ -92,16 +109,19 @@ pub(crate) struct LookUps {
     from_cache: AtomicU64,
     by_resolver: AtomicU64,
     failed: AtomicU64,
+    /// Not begun, since the client's address had used up its budget.
+    throttled: AtomicU64,
 }
 
 impl LookUps {
     /// Those since the last time, by the name of their result in metrics.
     #[cfg(feature = "metrics")]
-    pub(crate) fn take(&self) -> [(&'static str, u64); 3] {
+    pub(crate) fn take(&self) -> [(&'static str, u64); 4] {
         [
             ("hit", &self.from_cache),
             ("miss", &self.by_resolver),
             ("error", &self.failed),
+            ("throttled", &self.throttled),
         ]
         .map(|(result, count)| (result, count.swap(0, Ordering::Relaxed)))
     }
@@ -137,6 +157,17 @@ struct State {
     look_up: Option<LookUp>,
     /// How many look-ups were begun, which tells them from each other.
     begun: u64,
+    /// The next look-up is charged to no address: an operator has just set the key's tier.
+    is_free: bool,
+}
+
+impl State {
+    /// Returns whether a look-up needs no reservation: the key is known, though the answer may be out of
+    /// date. So an address that has used up its budget keeps the keys that it had.
+    fn needs_no_reservation(&self) -> bool {
+        let is_known = |answer: &Answer| answer.caller.is_some();
+        self.is_free || self.answer.as_ref().is_some_and(is_known)
+    }
 }
 
 struct Answer {
@@ -180,6 +211,17 @@ impl LookUp {
     }
 }
 
+/// What a request does about a key that is not in the cache.
+enum Reserved {
+    LookUp(Reservation),
+    /// Another request has looked the key up meanwhile, or is doing so.
+    ByAnother(Arc<Entry>, Step),
+    Nothing {
+        /// The request has waited for the end of other look-ups in vain.
+        is_unanswered: bool,
+    },
+}
+
 /// What a request does about its key.
 enum Step {
     Use(Option<KnownCaller>),
@@ -207,24 +249,87 @@ impl TierCache {
             resolver: Arc::new(resolver),
             entries: Cache::new(settings.capacity),
             settings,
-            clock,
             failures: FailureLog::default(),
+            budget: LookUpBudget::new(settings.quotas, clock.clone()),
+            throttled: ThrottleLog::default(),
+            clock,
             look_ups: Arc::default(),
         }
     }
 
     /// Returns the caller with this key. Looks the key up if there is no answer yet, or if the answer
     /// is out of date and no other request is looking it up.
-    pub(crate) async fn get(&self, key: ApiKey<'_>) -> Resolved {
-        let Ok(entry) = self
-            .entries
-            .get_or_insert_with(key.as_bytes(), || Ok::<_, Infallible>(Arc::default()));
-        match self.step(key, &entry) {
+    ///
+    /// A look-up of a key that is not known is charged to the client's address. If that has used up its
+    /// budget, the key is not looked up and the caller is anonymous.
+    pub(crate) async fn get(
+        &self,
+        key: ApiKey<'_>,
+        address: impl FnOnce() -> ClientId,
+    ) -> Resolved {
+        if let Some((entry, step)) = self.step_without_reservation(key) {
+            return self.take(key, &entry, step).await;
+        }
+        let address = address();
+        match self.reserve(key, &self.budget.of(address)).await {
+            Reserved::LookUp(reservation) => {
+                let new = || Ok::<_, Infallible>(Arc::default());
+                let Ok(entry) = self.entries.get_or_insert_with(key.as_bytes(), new);
+                let step = self.step_with(key, &entry, reservation);
+                self.take(key, &entry, step).await
+            }
+            Reserved::ByAnother(entry, step) => self.take(key, &entry, step).await,
+            Reserved::Nothing { is_unanswered } => {
+                self.look_ups.throttled.fetch_add(1, Ordering::Relaxed);
+                self.throttled.log(address, self.clock.now_micros());
+                Resolved {
+                    caller: None,
+                    is_unanswered,
+                }
+            }
+        }
+    }
+
+    /// Reserves a look-up of this key. Waits while the address may get some of its budget back from
+    /// look-ups in flight, for no longer than a look-up may take: many callers with known keys may come
+    /// from one address at once.
+    async fn reserve(&self, key: ApiKey<'_>, look_ups: &AddressLookUps) -> Reserved {
+        let deadline = self.deadline();
+        loop {
+            let settled = look_ups.settled();
+            match look_ups.reserve(deadline) {
+                Ok(reservation) => return Reserved::LookUp(reservation),
+                Err(Unreserved::Busy) => {}
+                Err(Unreserved::Exhausted) => {
+                    look_ups.notify_next();
+                    return Reserved::Nothing {
+                        is_unanswered: false,
+                    };
+                }
+            }
+            if timeout_at(deadline, settled).await.is_err() {
+                return Reserved::Nothing {
+                    is_unanswered: true,
+                };
+            }
+            if let Some((entry, step)) = self.step_without_reservation(key) {
+                look_ups.notify_next();
+                return Reserved::ByAnother(entry, step);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.settings.timeout.min(LONGEST_TIMEOUT)
+    }
+
+    async fn take(&self, key: ApiKey<'_>, entry: &Entry, step: Step) -> Resolved {
+        match step {
             Step::Use(caller) => {
                 self.look_ups.from_cache.fetch_add(1, Ordering::Relaxed);
                 caller.into()
             }
-            Step::Wait(look_up) => self.wait(key, &entry, look_up).await,
+            Step::Wait(look_up) => self.wait(key, entry, look_up).await,
         }
     }
 
@@ -238,13 +343,37 @@ impl TierCache {
         self.look_ups.clone()
     }
 
-    /// Discards what is cached of a key. A look-up that is in flight answers the requests that wait
-    /// for it already, and no later ones.
+    /// Discards what is cached of a key, whose next look-up is charged to no address. A look-up that is
+    /// in flight answers the requests that wait for it already, and no later ones.
     pub(crate) fn forget(&self, key: &[u8]) {
-        self.entries.remove(key);
+        let state = State {
+            is_free: true,
+            ..State::default()
+        };
+        let entry = Arc::new(Entry(Mutex::new(state)));
+        self.entries.insert(key.to_vec(), entry);
     }
 
-    fn step(&self, key: ApiKey<'_>, entry: &Entry) -> Step {
+    /// Returns what a request does about its key, if that needs no reservation.
+    fn step_without_reservation(&self, key: ApiKey<'_>) -> Option<(Arc<Entry>, Step)> {
+        let entry = self.entries.get(key.as_bytes())?;
+        let step = self.step(&entry, |state| {
+            let may_begin = state.needs_no_reservation();
+            may_begin.then(|| self.begin(key, state, None))
+        })?;
+        Some((entry, step))
+    }
+
+    /// Returns what a request does about its key, for which it has reserved a look-up.
+    fn step_with(&self, key: ApiKey<'_>, entry: &Entry, reservation: Reservation) -> Step {
+        self.step(entry, |state| {
+            let is_needed = !state.needs_no_reservation();
+            self.begin(key, state, is_needed.then_some(reservation))
+        })
+    }
+
+    /// Returns what a request does with what there is of a key, or else what `begin` returns.
+    fn step<T: From<Step>>(&self, entry: &Entry, begin: impl FnOnce(&mut State) -> T) -> T {
         // Before the lock, so that it is dropped after it: it may be the last reference to a future of
         // the application's.
         let in_flight;
@@ -253,25 +382,34 @@ impl TierCache {
         if let Some(answer) = &state.answer
             && answer.is_fresh(now)
         {
-            return Step::Use(answer.caller.clone());
+            return Step::Use(answer.caller.clone()).into();
         }
         in_flight = state.look_up.as_ref().and_then(LookUp::upgrade);
         if let Some(in_flight) = in_flight {
             // The request that began it may not be polling it. Until the deadline that is no reason to
             // wait for a request that has an old answer to use.
-            return match &state.answer {
+            let step = match &state.answer {
                 Some(old) if Instant::now() < in_flight.deadline => Step::Use(old.caller.clone()),
                 _ => Step::Wait(in_flight),
             };
+            return step.into();
         }
+        begin(&mut state)
+    }
+
+    /// Begins a look-up, with its reservation if it needs one.
+    fn begin(&self, key: ApiKey<'_>, state: &mut State, reservation: Option<Reservation>) -> Step {
+        let deadline = match &reservation {
+            Some(reservation) => reservation.deadline(),
+            None => self.deadline(),
+        };
         state.begun += 1;
         let id = state.begun;
         let outcome = self
             .resolver
             .clone()
-            .look_up(key.as_bytes().to_vec())
+            .look_up(key.as_bytes().to_vec(), reservation.map(Reservation::begun))
             .shared();
-        let deadline = Instant::now() + self.settings.timeout.min(LONGEST_TIMEOUT);
         state.look_up = outcome.downgrade().map(|outcome| LookUp {
             id,
             outcome,
@@ -340,6 +478,7 @@ impl TierCache {
                 (last.and_then(|answer| answer.caller), FAILED_FOR)
             }
         };
+        state.is_free = false;
         state.answer = Some(Answer {
             caller,
             recorded_at: self.clock.now_micros(),

@@ -11,7 +11,9 @@ mod field_value;
 mod id;
 mod identity;
 mod ip;
+mod look_up_budget;
 mod resolver;
+mod throttle_log;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::cache::LookUps;
@@ -27,5 +29,6 @@ pub(crate) use self::{
     digest::ClientDigests,
     field_value::FieldValue,
     ip::TrustedProxies,
+    look_up_budget::LookUpQuotas,
     resolver::KnownCaller,
 };

@@ -6,6 +6,9 @@ use foldhash::fast::RandomState;
 
 use super::{ApiKey, ClientId};
 
+/// The longest name of a tier, in bytes. What is longer names no tier of a policy.
+pub(crate) const LONGEST_TIER_NAME: usize = 256;
+
 /// Knows API keys and their tiers: a table, Redis, the application's own database.
 ///
 /// A limiter keeps its answers in a bounded cache (for 30 seconds, "unknown" for 5), looks a key up
@@ -68,6 +71,19 @@ impl KnownKey {
     /// The tier's name, if the key is on a particular one.
     pub fn tier(&self) -> Option<&str> {
         self.tier.as_deref()
+    }
+
+    /// Cuts a name that is longer than that of any tier, so that what is cached for a key is bounded. It
+    /// remains longer than any, and so is not taken for the name of a tier.
+    pub(super) fn bounded(self) -> Self {
+        match &self.tier {
+            Some(tier) if tier.len() > LONGEST_TIER_NAME => {
+                let mut ends = tier.char_indices().map(|(start, _)| start);
+                let end = ends.find(|&end| end > LONGEST_TIER_NAME);
+                Self::on_tier(&tier[..end.unwrap_or(tier.len())])
+            }
+            _ => self,
+        }
     }
 }
 
@@ -183,5 +199,28 @@ impl StaticTiers {
 impl fmt::Debug for StaticTiers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StaticTiers({} keys)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_s_name_is_cut_where_it_is_longer_than_any() {
+        let longest = "x".repeat(LONGEST_TIER_NAME);
+        for known in [
+            KnownKey::on_tier("pro"),
+            KnownKey::on_tier(longest),
+            KnownKey::on_default_tier(),
+        ] {
+            assert_eq!(known.clone().bounded(), known);
+        }
+        for character in ["x", "é", "€", "𝄞"] {
+            let known = KnownKey::on_tier(character.repeat(10 << 20)).bounded();
+            let length = known.tier().map_or(0, str::len);
+            let bound = LONGEST_TIER_NAME + 1..LONGEST_TIER_NAME + 5;
+            assert!(bound.contains(&length), "{length}");
+        }
     }
 }

@@ -14,8 +14,8 @@ use super::{
 use crate::store::redis::{ConnectError, RedisStore};
 use crate::{
     client::{
-        CacheSettings, ClientDigests, ForwardedHeader, StaticTiers, TierCache, TierResolver,
-        TrustedProxies,
+        CacheSettings, ClientDigests, ForwardedHeader, LookUpQuotas, StaticTiers, TierCache,
+        TierResolver, TrustedProxies,
     },
     clock::Clock,
     policy::OnStoreError,
@@ -30,6 +30,7 @@ pub struct Builder {
     tiers: TierSetting,
     tier_ttl: Option<(Duration, Duration)>,
     tier_cache_capacity: Option<usize>,
+    unknown_keys_per_minute: Option<u32>,
     proxies: Vec<String>,
     forwarded: Option<ForwardedHeader>,
     exempt: Vec<String>,
@@ -53,6 +54,10 @@ enum TierSetting {
 /// The store's own timeout of a look-up, which its circuit breaker must see, ends this much before that
 /// of the request that waits for it.
 const GRACE: Duration = Duration::from_millis(10);
+
+/// A look-up that fails is charged for a second, in microseconds, and a microsecond is the shortest time
+/// that there is for each.
+const MAX_UNKNOWN_KEYS: u32 = 1_000_000;
 
 /// Puts a cache before a resolver, once its settings are known.
 type MakeCache = Box<dyn FnOnce(CacheSettings, Arc<dyn Clock>) -> TierCache + Send>;
@@ -102,14 +107,19 @@ pub enum BuildError {
         "client_digest_secret: a secret is {SHORTEST} to {LONGEST} bytes long, and this one is {0}; make one with: openssl rand -hex 32"
     )]
     ClientDigestSecret(usize),
-    /// The cache of tiers was set up, but tiers come from a table or from nowhere.
+    /// The look-ups of tiers were set up, but tiers come from a table or from nowhere.
     #[error(
-        "tier_ttl and tier_cache_capacity have no effect unless tiers come from the store or from a tier_resolver: leave them out"
+        "tier_ttl, tier_cache_capacity and unknown_keys_per_minute have no effect unless tiers come from the store or from a tier_resolver: leave them out"
     )]
     CacheWithoutResolver,
     /// A cache that would hold nothing.
     #[error("tier_cache_capacity must be at least 1 key")]
     EmptyCache,
+    /// An address that could have no API key looked up, or any number.
+    #[error(
+        "unknown_keys_per_minute is 1 to {MAX_UNKNOWN_KEYS} keys of each address, and this one is {0}: every key is unknown before it is looked up, so 0 would leave all callers anonymous"
+    )]
+    UnknownKeysPerMinute(u32),
     /// Two handlers at different places have policies of one name, which would share their buckets.
     #[error(
         "two policies have the name {name:?}: {first} and {second}; give one of them another name = \"…\", or share one policy with policy!"
@@ -169,6 +179,44 @@ impl Builder {
     /// How many keys' tiers are remembered; 50,000 if not set.
     pub fn tier_cache_capacity(mut self, keys: usize) -> Self {
         self.tier_cache_capacity = Some(keys);
+        self
+    }
+
+    /// Sets how many unknown API keys each client address may have looked up in a minute, and at once;
+    /// from 1 to 1,000,000. The default is 60.
+    ///
+    /// A client that sends random keys can so neither cause a look-up for each request nor find keys by
+    /// trying them. Only keys that the resolver does not know are charged; a look-up that fails is charged
+    /// for one second, and one that the client cancels is charged as that of an unknown key. Once an
+    /// address has used up its budget, its new keys are not looked up and their callers are anonymous,
+    /// which is logged and counted in `ratelimit_tier_lookups_total` as `throttled`. A key that this process
+    /// has found to be known continues to work, also from that address.
+    ///
+    /// Addresses are told apart as in [`ClientId::ip`](crate::ClientId::ip). If they are unknown, all
+    /// clients share one budget; if they are a proxy's, so do all clients behind it: set
+    /// [`trusted_proxies`](Self::trusted_proxies). The budget is kept by each process, for up to 10,000
+    /// addresses.
+    ///
+    /// The keys of a [table](Self::tiers) are not looked up, so no budget applies to them, and they
+    /// should be as hard to guess as a password: `openssl rand -hex 16` makes one.
+    ///
+    /// ```
+    /// use ratelimit::{ApiKey, KnownKey, RateLimiter, ResolveError, TierResolver};
+    ///
+    /// # struct Accounts;
+    /// # impl TierResolver for Accounts {
+    /// #     async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+    /// #         Ok(None)
+    /// #     }
+    /// # }
+    /// let limiter = RateLimiter::builder()
+    ///     .tier_resolver(Accounts)
+    ///     .unknown_keys_per_minute(10)
+    ///     .build()?;
+    /// # Ok::<(), ratelimit::BuildError>(())
+    /// ```
+    pub fn unknown_keys_per_minute(mut self, keys: u32) -> Self {
+        self.unknown_keys_per_minute = Some(keys);
         self
     }
 
@@ -279,8 +327,13 @@ impl Builder {
             .unwrap_or_else(|| AnyStore::new(MemoryStore::new()));
         let clock = clock_of(&store);
 
-        let set_up = self.tier_ttl.is_some() || self.tier_cache_capacity.is_some();
-        let settings = cache_settings(self.tier_ttl, self.tier_cache_capacity)?;
+        let set_up = self.tier_ttl.is_some()
+            || self.tier_cache_capacity.is_some()
+            || self.unknown_keys_per_minute.is_some();
+        let settings = CacheSettings {
+            quotas: look_up_quotas(self.unknown_keys_per_minute)?,
+            ..cache_settings(self.tier_ttl, self.tier_cache_capacity)?
+        };
         let tiers = match self.tiers {
             TierSetting::Static(tiers) => Tiers::Static(tiers),
             TierSetting::Resolver(make) => Tiers::Resolver(make(settings, clock.clone())),
@@ -345,6 +398,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("tier_ttl", &self.tier_ttl)
             .field("tier_cache_capacity", &self.tier_cache_capacity)
+            .field("unknown_keys_per_minute", &self.unknown_keys_per_minute)
             .field("trusted_proxies", &self.proxies)
             .field("forwarded_header", &self.forwarded)
             .field("exempt_networks", &self.exempt)
@@ -435,6 +489,17 @@ fn cache_settings(
         None => {}
     }
     Ok(settings)
+}
+
+fn look_up_quotas(unknown_per_minute: Option<u32>) -> Result<LookUpQuotas, BuildError> {
+    match unknown_per_minute {
+        None => Ok(LookUpQuotas::DEFAULT),
+        Some(keys) if keys > MAX_UNKNOWN_KEYS => Err(BuildError::UnknownKeysPerMinute(keys)),
+        Some(keys) => {
+            let quotas = LookUpQuotas::per_minute(keys);
+            quotas.map_err(|_| BuildError::UnknownKeysPerMinute(keys))
+        }
+    }
 }
 
 /// Addresses and networks, of which none is everybody's.

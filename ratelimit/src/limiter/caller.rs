@@ -129,7 +129,7 @@ impl RateLimiter {
         }
         let by_key = match self.by_api_key(policy, caller) {
             Ok(known) => known,
-            Err(key) => self.look_up(key, looked_up).await,
+            Err(key) => self.look_up(key, caller, looked_up).await,
         };
         self.account(policy, caller, by_key.as_ref())
     }
@@ -139,19 +139,22 @@ impl RateLimiter {
     async fn look_up<'a>(
         &self,
         key: ApiKey<'a>,
+        caller: &Caller<'a>,
         looked_up: &mut LookedUp<'a>,
     ) -> Option<KnownCaller> {
         if let Some((_, resolved)) = looked_up.0.iter().find(|(other, _)| *other == key) {
             return resolved.caller.clone();
         }
+        // What bounds the look-ups of unknown keys is kept by address.
+        let address = || self.by_ip(caller);
         let resolved = match &self.0.tiers {
             // This request does not wait for the store again.
             Tiers::InStore(cache) if looked_up.is_unanswered() => cache.cached(key).into(),
-            Tiers::InStore(cache) => cache.get(key).await,
+            Tiers::InStore(cache) => cache.get(key, address).await,
             Tiers::Resolver(cache) => Resolved {
                 // Of the application's resolver, which says nothing about the store.
                 is_unanswered: false,
-                ..cache.get(key).await
+                ..cache.get(key, address).await
             },
             Tiers::Nobody | Tiers::Static(_) => Resolved::default(),
         };

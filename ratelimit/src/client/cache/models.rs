@@ -37,7 +37,7 @@ impl TierResolver for Slow {
 fn get(cache: &TierCache) -> Option<KnownCaller> {
     let value = HeaderValue::from_static("a-key");
     let key = ApiKey::from_header(&value).expect("a key");
-    block_on(cache.get(key)).caller
+    block_on(cache.get(key, || ClientId::UNKNOWN_IP)).caller
 }
 
 #[test]

@@ -6,6 +6,8 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::{clock::ManualClock, sync::atomic::AtomicUsize};
 
+const ADDRESS: ClientId = ClientId::UNKNOWN_IP;
+
 /// A resolver that counts, and answers when it is let.
 #[derive(Clone)]
 struct Slow {
@@ -68,7 +70,7 @@ impl Setup {
 async fn tier(cache: &TierCache) -> Option<String> {
     let value = HeaderValue::from_static("a-key");
     let key = ApiKey::from_header(&value).expect("a key");
-    let known = cache.get(key).await.caller?;
+    let known = cache.get(key, || ADDRESS).await.caller?;
     known.key.tier().map(str::to_owned)
 }
 
@@ -186,10 +188,9 @@ async fn it_is_bounded() {
     setup.resolver.permits.add_permits(1_000_000);
     for n in 0..60_000 {
         let value = HeaderValue::from_str(&format!("key-{n}")).expect("a value");
-        setup
-            .cache
-            .get(ApiKey::from_header(&value).expect("a key"))
-            .await;
+        let address = ClientId::value(&format!("address {n}"));
+        let key = ApiKey::from_header(&value).expect("a key");
+        setup.cache.get(key, || address).await;
     }
     assert!(setup.cache.entries.len() <= CacheSettings::default().capacity);
 }
@@ -362,8 +363,14 @@ async fn look_ups_are_counted_by_their_result() {
         assert_eq!(setup.tier().await.as_deref(), Some("pro"));
     }
     let look_ups = setup.cache.look_ups();
-    assert_eq!(look_ups.take(), [("hit", 2), ("miss", 1), ("error", 1)]);
-    assert_eq!(look_ups.take(), [("hit", 0), ("miss", 0), ("error", 0)]);
+    assert_eq!(
+        look_ups.take(),
+        [("hit", 2), ("miss", 1), ("error", 1), ("throttled", 0)]
+    );
+    assert_eq!(
+        look_ups.take(),
+        [("hit", 0), ("miss", 0), ("error", 0), ("throttled", 0)]
+    );
 }
 
 /// An answer is as old as the clock says that it is, whichever way that was moved.
@@ -379,4 +386,208 @@ async fn an_answer_is_not_used_for_longer_because_the_clock_is_set_back() {
     setup.clock.advance(CacheSettings::default().known_for);
     setup.will_answer(Ok(None));
     assert_eq!(setup.tier().await, None);
+}
+
+/// Answers at once, and knows the keys that begin with `known`.
+#[derive(Clone, Default)]
+struct ByName(Arc<AtomicUsize>);
+
+impl TierResolver for ByName {
+    async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let is_known = key.as_bytes().starts_with(b"known");
+        Ok(is_known.then(|| KnownKey::on_tier("pro")))
+    }
+}
+
+/// A budget of two unknown keys for each address.
+struct Budgeted {
+    asked: Arc<AtomicUsize>,
+    clock: ManualClock,
+    cache: TierCache,
+}
+
+impl Budgeted {
+    fn new() -> Self {
+        let resolver = ByName::default();
+        let clock = ManualClock::new();
+        Self {
+            asked: resolver.0.clone(),
+            cache: TierCache::new(resolver, few_look_ups(), Arc::new(clock.clone())),
+            clock,
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    async fn is_known(&self, address: &str, key: &str) -> bool {
+        is_known(&self.cache, address, key).await
+    }
+
+    /// Uses up the budget of an address.
+    async fn exhaust(&self, address: &str) {
+        for n in 0..10 {
+            let key = format!("made-up-{address}-{n}");
+            assert!(!self.is_known(address, &key).await);
+        }
+    }
+}
+
+fn few_look_ups() -> CacheSettings {
+    CacheSettings {
+        quotas: LookUpQuotas::per_minute(2).expect("a budget"),
+        ..CacheSettings::default()
+    }
+}
+
+async fn is_known(cache: &TierCache, address: &str, key: &str) -> bool {
+    let value = HeaderValue::from_str(key).expect("a value");
+    let key = ApiKey::from_header(&value).expect("a key");
+    let address = ClientId::value(address);
+    cache.get(key, || address).await.caller.is_some()
+}
+
+#[tokio::test]
+async fn unknown_keys_are_looked_up_within_the_budget_of_their_address() {
+    let setup = Budgeted::new();
+    setup.exhaust("a").await;
+    assert_eq!(setup.asked(), 2);
+    assert!(setup.cache.entries.len() <= 2, "no room for the others");
+    assert!(!setup.is_known("a", "known").await, "a new key from there");
+    assert_eq!(setup.asked(), 2);
+    assert!(setup.is_known("b", "known").await, "another address");
+    assert!(setup.is_known("a", "known").await, "it is cached now");
+    setup.clock.advance(Duration::from_secs(30));
+    assert!(setup.is_known("a", "known-2").await);
+    assert_eq!(setup.asked(), 4);
+}
+
+#[tokio::test]
+async fn known_keys_cost_nothing_and_outlive_a_budget_that_is_used_up() {
+    let setup = Budgeted::new();
+    for n in 0..100 {
+        assert!(setup.is_known("a", &format!("known-{n}")).await);
+    }
+    for round in 0..3 {
+        setup.exhaust("a").await;
+        for n in 0..100 {
+            assert!(setup.is_known("a", &format!("known-{n}")).await, "{round}");
+        }
+        // Out of date, and longer than the budget takes to be refilled.
+        setup.clock.advance(Duration::from_secs(3_600));
+    }
+    assert_eq!(setup.asked(), 3 * (100 + 2));
+}
+
+#[tokio::test]
+async fn a_key_whose_tier_was_set_is_looked_up_without_a_budget() {
+    let setup = Budgeted::new();
+    setup.exhaust("a").await;
+    setup.cache.forget(b"known");
+    assert!(setup.is_known("a", "known").await);
+    setup.cache.forget(b"made-up");
+    assert!(!setup.is_known("a", "made-up").await);
+    setup.clock.advance(Duration::from_secs(5));
+    let asked = setup.asked();
+    assert!(!setup.is_known("a", "made-up").await);
+    assert_eq!(setup.asked(), asked, "it was free once");
+}
+
+#[tokio::test]
+async fn many_known_keys_at_once_wait_for_a_budget_that_is_in_flight() {
+    let resolver = Slow {
+        asked: Arc::default(),
+        permits: Arc::new(Semaphore::new(0)),
+        answer: Arc::new(std::sync::Mutex::new(Ok(Some("pro")))),
+    };
+    let clock = Arc::new(ManualClock::new());
+    let cache = Arc::new(TierCache::new(resolver.clone(), few_look_ups(), clock));
+    let waiting: Vec<_> = (0..100)
+        .map(|n| {
+            let cache = cache.clone();
+            tokio::spawn(async move { is_known(&cache, "a", &format!("key-{n}")).await })
+        })
+        .collect();
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(resolver.asked.load(Ordering::SeqCst), 2, "in flight");
+    resolver.permits.add_permits(100);
+    for task in waiting {
+        assert!(task.await.expect("no panic"));
+    }
+    assert_eq!(resolver.asked.load(Ordering::SeqCst), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn look_ups_that_wait_for_others_end_in_time_and_leave_none_waiting() {
+    let resolver = Slow {
+        asked: Arc::default(),
+        permits: Arc::new(Semaphore::new(0)),
+        answer: Arc::new(std::sync::Mutex::new(Ok(None))),
+    };
+    let clock = ManualClock::new();
+    let cache = TierCache::new(resolver.clone(), few_look_ups(), Arc::new(clock.clone()));
+    let cache = Arc::new(cache);
+    let flood = |round: usize| -> Vec<_> {
+        let all = (0..100).map(|n| {
+            let cache = cache.clone();
+            let key = format!("key-{round}-{n}");
+            tokio::spawn(async move { is_known(&cache, "a", &key).await })
+        });
+        all.collect()
+    };
+    // The resolver hangs.
+    let begin = Instant::now();
+    for task in flood(0) {
+        assert!(!task.await.expect("no panic"));
+    }
+    assert_eq!(begin.elapsed(), CacheSettings::default().timeout);
+    clock.advance(Duration::from_secs(1));
+    // It does not any more: two are looked up, and the others are anonymous without waiting.
+    let asked = resolver.asked.load(Ordering::SeqCst);
+    resolver.permits.add_permits(200);
+    let begin = Instant::now();
+    for task in flood(1) {
+        assert!(!task.await.expect("no panic"));
+    }
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert_eq!(resolver.asked.load(Ordering::SeqCst), asked + 2);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_has_used_its_budget() {
+    let setup = setup(Ok(None));
+    let mut asked = 0;
+    for n in 0..1_000 {
+        let key = format!("key-{n}");
+        let mut look_up: Pin<Box<dyn Future<Output = _>>> =
+            Box::pin(is_known(&setup.cache, "a", &key));
+        let _ = look_up
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        drop(look_up);
+        asked = setup.asked();
+    }
+    assert_eq!(asked, 60);
+}
+
+#[tokio::test]
+async fn a_tier_s_name_is_cached_in_bounded_room() {
+    struct Long;
+
+    impl TierResolver for Long {
+        async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+            Ok(Some(KnownKey::on_tier("x".repeat(10 << 20))))
+        }
+    }
+
+    let clock = Arc::new(ManualClock::new());
+    let cache = TierCache::new(Long, CacheSettings::default(), clock);
+    for _ in 0..2 {
+        let tier = tier(&cache).await.expect("a tier");
+        assert!((257..300).contains(&tier.len()), "{}", tier.len());
+    }
 }
