@@ -5,12 +5,12 @@ use std::fmt;
 use redis::{Cmd, RedisError, Value, from_redis_value};
 
 use super::{
-    connection::reason,
+    connection::{lacks_permission, reason},
     deployment::{Deployment, Route},
     shard::{Shard, TimeLimit},
 };
 use crate::{
-    client::{ApiKey, KnownKey, ResolveError, TierResolver},
+    client::{ApiKey, KnownKey, LONGEST_TIER_NAME, ResolveError, TierResolver},
     store::StoreError,
 };
 
@@ -22,7 +22,8 @@ use crate::{
 /// | `HSET api_key:k-alice tier ""` | known, and on the default tier of each policy |
 /// | `HDEL api_key:k-alice tier` | unknown, whatever other fields the hash has |
 ///
-/// The other fields are the application's: they are neither read nor written.
+/// The other fields are the application's: they are neither read nor written. Of a tier's name no more
+/// than 257 bytes are read.
 ///
 /// [`RedisStore::tiers`](crate::RedisStore::tiers) returns it. A limiter with a
 /// [`RedisStore`](crate::RedisStore) uses it unless it is given another
@@ -50,9 +51,17 @@ impl RedisTiers {
         self.send(&name, &command).await.map(drop)
     }
 
-    /// Returns the field `tier`.
+    /// Returns the field `tier`, or the beginning of one that is longer than any tier's name: what
+    /// others write into Redis is read in bounded room.
     async fn look_up(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let answer = self.send(name, &Cmd::hget(name, FIELD)).await?;
+        let mut command = redis::cmd("EVAL");
+        command
+            .arg(LOOK_UP)
+            .arg(1)
+            .arg(name)
+            .arg(FIELD)
+            .arg(LONGEST_TIER_NAME + 1);
+        let answer = self.send(name, &command).await?;
         from_redis_value(answer).map_err(|_| no_hash())
     }
 
@@ -67,11 +76,15 @@ impl RedisTiers {
 
 const FIELD: &str = "tier";
 
+/// `HGET` of a part of the value. There is no command for that, and `HSTRLEN` before it would be another
+/// round trip and another permission. It is short enough to be sent each time.
+const LOOK_UP: &str = include_str!("scripts/tier.lua");
+
 fn failed(shard: &Shard, error: &RedisError) -> StoreError {
     match error.code() {
         Some("WRONGTYPE") => no_hash(),
         // The server answers, and the checks need other permissions.
-        Some("NOPERM") => StoreError::refused(reason(error)),
+        _ if lacks_permission(error) => StoreError::refused(reason(error)),
         _ => shard.pool.failed(error),
     }
 }

@@ -35,6 +35,15 @@ impl ConnectError {
     }
 }
 
+/// Returns whether the user may not do this. Within a script Redis 6.2 says so without a code, and Redis
+/// 7 in words of its own.
+pub(in super::super) fn lacks_permission(error: &RedisError) -> bool {
+    let said = error.to_string();
+    error.code() == Some("NOPERM")
+        || said.contains("The user executing the script can't")
+        || said.contains("ACL failure in script")
+}
+
 /// What went wrong, in the words of the server or the system, or in better ones.
 pub(in super::super) fn reason(error: &RedisError) -> String {
     let said = error.to_string();
@@ -46,7 +55,7 @@ pub(in super::super) fn reason(error: &RedisError) -> String {
             or user is wrong, or that user may not log in"
             .to_owned();
     }
-    if error.code() == Some("NOPERM") || said.contains("The user executing the script can't run") {
+    if lacks_permission(error) {
         return format!(
             "{said}: the user lacks a permission; \"Redis in production\" in the documentation of \
              ratelimit lists those that it needs"

@@ -23,7 +23,7 @@ pub(super) use self::{
     address::Address,
     answer::no_answer_in_time,
     batch_queue::Waiting,
-    error::reason,
+    error::{lacks_permission, reason},
     placement::{Placement, PlacementProbe, is_cross_slot},
     pool::{Pool, PoolSettings, Probe},
     pooled_connection::PooledConnection,
