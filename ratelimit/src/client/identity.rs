@@ -76,8 +76,10 @@ impl<'a> Identified<'a> {
         }
     }
 
-    /// The same caller on the tier with this name. Where a policy does not declare it, it is on that
-    /// policy's default tier.
+    /// Returns the caller on the tier with this name.
+    ///
+    /// Under a policy that does not declare the tier, the caller is on the default tier, which is logged
+    /// once for each name.
     #[must_use]
     pub fn on_tier(self, tier: &'a str) -> Self {
         Self {

@@ -13,6 +13,8 @@ pub(crate) const LONGEST_TIER_NAME: usize = 256;
 ///
 /// A limiter keeps its answers in a bounded cache (for 30 seconds, "unknown" for 5), looks a key up
 /// once however many requests wait for the answer, and uses the last answer while the resolver fails.
+/// How many unknown keys are looked up for each client address is
+/// [bounded](crate::Builder::unknown_keys_per_minute).
 /// A look-up that takes longer than a second has failed, and so has one that panics. Its future is
 /// polled by the requests that wait for it, whichever of them comes first, and dropped with the last of
 /// them.
@@ -55,8 +57,10 @@ pub struct KnownKey {
 }
 
 impl KnownKey {
-    /// The key is on the tier with this name. Where a policy does not declare it, the key is on
-    /// that policy's default tier.
+    /// Returns a key that is on the tier with this name.
+    ///
+    /// Under a policy that does not declare the tier, the key is on the default tier, which is logged
+    /// once for each name. A name longer than 256 bytes is that of no tier.
     pub fn on_tier(name: impl Into<Arc<str>>) -> Self {
         Self {
             tier: Some(name.into()),

@@ -236,7 +236,7 @@ impl Drop for ForgetOnDrop<'_> {
 }
 
 /// Those of all handlers, and those that are shared.
-fn all_policies() -> impl Iterator<Item = &'static Policy> {
+pub(super) fn all_policies() -> impl Iterator<Item = &'static Policy> {
     policies().into_iter().flat_map(PolicyEntry::policies)
 }
 

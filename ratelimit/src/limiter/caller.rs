@@ -219,7 +219,13 @@ impl RateLimiter {
             },
         };
         if let Some(tier) = known.tier {
-            account.tier = policy.tier(tier);
+            let mut declared = policy.tiers().iter();
+            match declared.find(|declared| declared.name() == tier) {
+                Some(declared) => account.tier = declared,
+                // An empty name stands for the default tier, as in Redis.
+                None if tier.is_empty() => {}
+                None => self.0.undeclared_tiers.log(policy, tier),
+            }
         }
         if account.tier.quota().is_some() {
             account.client = Some(self.client(policy, known.client, caller));

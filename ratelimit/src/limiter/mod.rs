@@ -18,6 +18,7 @@ mod sampled;
 mod secrets;
 mod shared;
 mod status;
+mod undeclared_tiers;
 mod wait;
 mod wait_estimate;
 mod wait_queue;
@@ -51,6 +52,7 @@ use self::{
     notice::Notice,
     report::Reports,
     secrets::Secrets,
+    undeclared_tiers::UndeclaredTiers,
     wait_queue::{Backlog, WaitQueue},
     watch::Watch,
 };
@@ -111,6 +113,7 @@ struct Inner {
     refusal: Notice,
     no_peer: Notice,
     no_tiers: Notice,
+    undeclared_tiers: UndeclaredTiers,
     no_parameter: Notice,
 }
 
@@ -395,6 +398,7 @@ impl RateLimiter {
             refusal: Notice::default(),
             no_peer: Notice::default(),
             no_tiers: Notice::default(),
+            undeclared_tiers: UndeclaredTiers::default(),
             no_parameter: Notice::default(),
         }));
         limiter.keep_in_touch();
