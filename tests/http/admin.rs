@@ -111,9 +111,22 @@ async fn a_key_is_put_on_a_tier_in_redis() {
     let typo = limiter.set_tier("k-alice", Some("por")).await;
     let typo = typo.expect_err("no such tier").to_string();
     assert!(typo.contains("\"por\"") && typo.contains("free"), "{typo}");
-    assert!(typo.contains("pro"), "{typo}");
-    let empty = limiter.set_tier("", Some("pro")).await;
-    assert!(matches!(empty, Err(SetTierError::NoApiKey)));
+    assert!(typo.contains("help: did you mean `pro`?"), "{typo}");
+    let name = "x".repeat(10 << 20);
+    let long = limiter.set_tier("k-alice", Some(&name)).await;
+    let long = long.expect_err("no such tier").to_string();
+    assert!(!long.contains("did you mean") && long.len() < 10_000);
+    for key in [
+        "",
+        " ",
+        " k-alice",
+        "k-alice\t",
+        "k\nalice",
+        &"k".repeat(257),
+    ] {
+        let unsendable = limiter.set_tier(key, Some("pro")).await;
+        assert!(matches!(unsendable, Err(SetTierError::NoApiKey)), "{key:?}");
+    }
 
     let in_memory = RateLimiter::default();
     let elsewhere = in_memory.set_tier("k-alice", Some("pro")).await;

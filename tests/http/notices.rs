@@ -25,7 +25,7 @@ async fn tiered() {}
 
 /// What is logged on this thread, where the test's server runs as well.
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -39,7 +39,7 @@ impl Write for Log {
 }
 
 impl Log {
-    pub(super) fn begin() -> (Self, DefaultGuard) {
+    pub(crate) fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -49,7 +49,7 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let bytes = self.0.lock().expect("not poisoned");
         let text = String::from_utf8_lossy(&bytes);
         text.lines().map(str::to_owned).collect()

@@ -1,13 +1,24 @@
 //! Tiers that are read from a Redis that is far away, or that does not answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use axum::http::{HeaderName, Request, request::Parts};
-use ratelimit::{Algorithm, Caller, ManualClock, Policy, Quota, RateLimiter, RedisStore, Tier};
+use futures_util::future::join_all;
+use ratelimit::{
+    Algorithm, ApiKey, BuildError, Builder, Caller, KnownKey, ManualClock, MemoryStore, Policy,
+    Quota, RateLimiter, RedisStore, ResolveError, StaticTiers, Tier, TierResolver,
+};
 use ratelimit_tests::{Lag, Proxy, RedisServer, Trouble, eventually};
 use redis::AsyncCommands;
 
-use crate::USUAL_TIMEOUT;
+use crate::{USUAL_TIMEOUT, notices::Log};
 
 static HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("x-api-key"),
@@ -207,4 +218,318 @@ async fn a_key_is_known_by_its_tier_and_no_other_field_is_touched() {
         (status.tier().name(), status.remaining()),
         ("free", Some(999))
     );
+}
+
+/// `HSET api_key:k-alice:usage n 1` is a hash of the application's, and its name is no API key.
+#[tokio::test]
+async fn a_hash_without_a_tier_is_no_key() {
+    let server = RedisServer::start();
+    let limiter = limiter(server.store().await);
+    let mut connection = server.connection().await;
+    for (name, field, value) in [
+        ("api_key:k-alice", "tier", "pro"),
+        ("api_key:k-alice:usage", "n", "1"),
+        ("api_key:k-alice:usage", "TIER", "pro"),
+    ] {
+        let _: u32 = connection.hset(name, field, value).await.expect("HSET");
+    }
+    let peer = Some([203, 0, 113, 7].into());
+    for (key, expected) in [
+        ("k-alice", ("pro", Some(4_999))),
+        ("k-alice:usage", ("free", Some(999))),
+        ("k-bob", ("free", Some(998))),
+    ] {
+        let parts = request(key);
+        let caller = Caller::new(&parts).with_peer(peer);
+        let status = limiter.check(&BY_KEY, caller).await;
+        let found = (status.tier().name(), status.remaining());
+        assert_eq!(found, expected, "{key}");
+    }
+}
+
+/// Knows the keys that begin with `known`, and counts what it is asked.
+#[derive(Clone, Default)]
+struct ByName(Arc<AtomicU64>);
+
+impl TierResolver for ByName {
+    async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        let is_known = key.as_bytes().starts_with(b"known");
+        Ok(is_known.then(|| KnownKey::on_tier("pro")))
+    }
+}
+
+struct Flooded {
+    limiter: RateLimiter,
+    clock: ManualClock,
+    asked: Arc<AtomicU64>,
+}
+
+impl Flooded {
+    fn new(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let (resolver, clock) = (ByName::default(), ManualClock::new());
+        let asked = resolver.0.clone();
+        let builder = RateLimiter::builder()
+            .store(MemoryStore::new().with_clock(clock.clone()))
+            .tier_resolver(resolver);
+        let limiter = settings(builder).build();
+        Self {
+            limiter: limiter.expect("nothing is wrong with it"),
+            clock,
+            asked,
+        }
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    async fn tier(&self, peer: Option<IpAddr>, key: &str) -> &'static str {
+        tier(&self.limiter, peer, key).await
+    }
+
+    /// Ten thousand requests from an address, a hundred at a time, each with a key of its own.
+    async fn flood(&self, peer: Option<IpAddr>, round: u32) {
+        flood(&self.limiter, peer, round).await;
+    }
+}
+
+async fn tier(limiter: &RateLimiter, peer: Option<IpAddr>, key: &str) -> &'static str {
+    let parts = request(key);
+    let caller = Caller::new(&parts).with_peer(peer);
+    limiter.check(&BY_KEY, caller).await.tier().name()
+}
+
+async fn flood(limiter: &RateLimiter, peer: Option<IpAddr>, round: u32) {
+    for batch in 0..100 {
+        let all = (0..100).map(|n| async move {
+            let key = format!("made-up-{round}-{batch}-{n}");
+            assert_eq!(tier(limiter, peer, &key).await, "free");
+        });
+        join_all(all).await;
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    Some(text.parse().expect("an address"))
+}
+
+#[tokio::test]
+async fn random_keys_from_an_address_are_looked_up_sixty_times_a_minute() {
+    let setup = Flooded::new(|builder| builder);
+    let (attacker, other) = (address("198.51.100.9"), address("203.0.113.7"));
+    assert_eq!(setup.tier(attacker, "known-neighbor").await, "pro");
+    assert_eq!(setup.tier(other, "known").await, "pro");
+    let before = setup.asked();
+    setup.flood(attacker, 0).await;
+    assert_eq!(setup.asked(), before + 60);
+
+    assert_eq!(setup.tier(other, "known").await, "pro");
+    assert_eq!(setup.tier(other, "known-2").await, "pro", "a new key");
+    assert_eq!(setup.tier(attacker, "known-neighbor").await, "pro");
+    assert_eq!(setup.tier(attacker, "known-2").await, "pro", "it is cached");
+    assert_eq!(setup.tier(attacker, "known-3").await, "free", "a new key");
+
+    // Keys that are out of date are renewed all the same.
+    setup.clock.advance(Duration::from_secs(31));
+    setup.flood(attacker, 1).await;
+    assert_eq!(setup.tier(attacker, "known-neighbor").await, "pro");
+    setup.clock.advance(Duration::from_secs(60));
+    assert_eq!(setup.tier(attacker, "known-3").await, "pro");
+}
+
+#[tokio::test]
+async fn an_ipv6_client_has_one_budget_for_its_network() {
+    let setup = Flooded::new(|builder| builder.unknown_keys_per_minute(5));
+    for n in 0..100 {
+        let peer = address(&format!("2001:db8:1:2::{n:x}"));
+        assert_eq!(setup.tier(peer, &format!("made-up-{n}")).await, "free");
+    }
+    assert_eq!(setup.asked(), 5);
+    let mapped = address("::ffff:203.0.113.7");
+    setup.flood(mapped, 0).await;
+    setup.flood(address("203.0.113.7"), 1).await;
+    assert_eq!(setup.asked(), 10);
+}
+
+#[tokio::test]
+async fn the_client_behind_a_trusted_proxy_has_the_budget() {
+    let setup = Flooded::new(|builder| {
+        let builder = builder.trusted_proxies(["10.0.0.0/8"]);
+        builder.unknown_keys_per_minute(5)
+    });
+    let check = async |client: &str, key: &str| {
+        let mut parts = request(key);
+        let value = client.parse().expect("a header value");
+        parts.headers.insert("x-forwarded-for", value);
+        let caller = Caller::new(&parts).with_peer(address("10.0.0.1"));
+        setup.limiter.check(&BY_KEY, caller).await.tier().name()
+    };
+    for n in 0..100 {
+        assert_eq!(check("198.51.100.9", &format!("made-up-{n}")).await, "free");
+    }
+    assert_eq!(setup.asked(), 5);
+    assert_eq!(check("203.0.113.7", "known").await, "pro");
+}
+
+/// All of them share one budget, as they share one bucket.
+#[tokio::test]
+async fn clients_without_addresses_share_a_budget() {
+    let setup = Flooded::new(|builder| builder);
+    assert_eq!(setup.tier(None, "known").await, "pro");
+    setup.flood(None, 0).await;
+    assert_eq!(setup.asked(), 61);
+    assert_eq!(setup.tier(None, "known").await, "pro");
+    assert_eq!(setup.tier(None, "known-2").await, "free");
+}
+
+#[tokio::test]
+async fn a_flood_of_random_keys_is_one_line_that_names_no_key() {
+    let (log, _guard) = Log::begin();
+    let setup = Flooded::new(|builder| builder);
+    setup.flood(address("198.51.100.9"), 0).await;
+    let lines = log.lines();
+    let about: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("unknown API keys"))
+        .collect();
+    let [line] = &*about else {
+        panic!("{lines:?}");
+    };
+    assert!(line.contains("WARN"), "{line}");
+    for said in [
+        "ip:198.51.100.9",
+        "trusted_proxies",
+        "unknown_keys_per_minute",
+    ] {
+        assert!(line.contains(said), "{line}");
+    }
+    assert!(!lines.join("").contains("made-up"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_flood_of_random_keys_costs_redis_sixty_look_ups() {
+    let server = RedisServer::start();
+    let limiter = limiter(server.store().await);
+    for key in ["k-alice", "k-neighbor", "k-new"] {
+        let set = limiter.set_tier(key, Some("pro")).await;
+        set.expect("it is answered");
+    }
+    let attacker = address("198.51.100.9");
+    assert_eq!(tier(&limiter, attacker, "k-neighbor").await, "pro");
+    let before = server.calls("hget").await;
+    let begin = Instant::now();
+    flood(&limiter, attacker, 0).await;
+    let looked_up = server.calls("hget").await - before;
+    // One more for each second.
+    let seconds = begin.elapsed().as_secs() + 1;
+    assert!((60..=60 + seconds).contains(&looked_up), "{looked_up}");
+    assert_eq!(tier(&limiter, attacker, "k-neighbor").await, "pro");
+    assert_eq!(
+        tier(&limiter, address("203.0.113.7"), "k-alice").await,
+        "pro"
+    );
+    // An operator's change holds at once in this process, also from there.
+    let set = limiter.set_tier("k-new", Some("pro")).await;
+    set.expect("it is answered");
+    assert_eq!(tier(&limiter, attacker, "k-new").await, "pro");
+}
+
+/// 10 MB as the tier of a key are neither fetched nor logged whole.
+#[tokio::test]
+async fn a_tier_is_read_in_bounded_room() {
+    let server = RedisServer::start();
+    let limiter = limiter(server.store().await);
+    let mut connection = server.connection().await;
+    let long = format!("pro\n{}", "x".repeat(10 << 20));
+    let added: u32 = connection
+        .hset("api_key:k-alice", "tier", &long)
+        .await
+        .expect("HSET");
+    assert_eq!(added, 1);
+    let sent = async || {
+        let stats: String = redis::cmd("INFO")
+            .arg("stats")
+            .query_async(&mut server.connection().await)
+            .await
+            .expect("statistics");
+        let line = "total_net_output_bytes:";
+        let bytes = stats.lines().find_map(|stat| stat.strip_prefix(line));
+        bytes.expect("a number").parse::<u64>().expect("a number")
+    };
+    let (log, _guard) = Log::begin();
+    let before = sent().await;
+    assert_eq!(tier(&limiter, None, "k-alice").await, "free");
+    let bytes = sent().await - before;
+    assert!(bytes < 100_000, "{bytes} bytes");
+    let lines = log.lines();
+    let longest = lines.iter().map(String::len).max();
+    assert!(longest < Some(1_000), "{longest:?}");
+    assert!(
+        lines.iter().any(|line| line.contains(r"pro\nxxx")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_tier_that_no_policy_declares_is_logged_once() {
+    let server = RedisServer::start();
+    let limiter = limiter(server.store().await);
+    let mut connection = server.connection().await;
+    for (key, tier) in [
+        ("k-1", "por"),
+        ("k-2", "por"),
+        ("k-3", "platinum"),
+        ("k-4", ""),
+        ("k-5", "free"),
+    ] {
+        let name = format!("api_key:{key}");
+        let _: u32 = connection.hset(name, "tier", tier).await.expect("HSET");
+    }
+    let (log, _guard) = Log::begin();
+    for _ in 0..3 {
+        for key in ["k-1", "k-2", "k-3", "k-4", "k-5"] {
+            let peer = address("203.0.113.7");
+            assert_eq!(tier(&limiter, peer, key).await, "free");
+        }
+    }
+    let lines = log.lines();
+    let [first, second] = &*lines else {
+        panic!("{lines:?}");
+    };
+    for said in [
+        "WARN",
+        "tier=\"por\"",
+        "declared=\"free, pro\"",
+        "did you mean `pro`?",
+        "tier look-up",
+    ] {
+        assert!(first.contains(said), "{first}");
+    }
+    assert!(second.contains("tier=\"platinum\""), "{second}");
+    assert!(!second.contains("did you mean"), "{second}");
+    for key in ["k-1", "k-2", "k-3"] {
+        assert!(!lines.join("").contains(key), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_budget_that_cannot_be_is_an_error_that_names_the_setting() {
+    let error = |builder: Builder| match builder.build() {
+        Ok(_) => panic!("nothing is wrong with it"),
+        Err(error) => (error.to_string(), error),
+    };
+    for keys in [0, 1_000_001, u32::MAX] {
+        let builder = RateLimiter::builder().tier_resolver(ByName::default());
+        let (said, error) = error(builder.unknown_keys_per_minute(keys));
+        assert!(matches!(error, BuildError::UnknownKeysPerMinute(n) if n == keys));
+        assert!(said.starts_with("unknown_keys_per_minute"), "{said}");
+    }
+    let table = StaticTiers::new([("k-alice", "pro")]);
+    for builder in [RateLimiter::builder(), RateLimiter::builder().tiers(table)] {
+        let (said, error) = error(builder.unknown_keys_per_minute(1));
+        assert!(matches!(error, BuildError::CacheWithoutResolver), "{said}");
+        assert!(said.contains("unknown_keys_per_minute"), "{said}");
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::RateLimiter;
-use super::Tiers;
+use http::HeaderValue;
+
+use super::{RateLimiter, Tiers, undeclared_tiers};
 use crate::{
     algorithm::Decision,
     budget::Budget,
-    client::{ClientId, TierCache},
+    client::{ApiKey, ClientId, TierCache},
     policy::{Policy, PolicyEntry, Tier, policies},
     store::{Bucket, Charge, StoreError},
 };
@@ -34,19 +35,30 @@ pub enum SetTierError {
     )]
     NotInStore,
     /// A key that no request can carry.
-    #[error("an API key is 1 to {} bytes long", crate::LONGEST_API_KEY)]
+    #[error(
+        "an API key is 1 to {} bytes that a header can carry: without white space at its ends, and without control characters",
+        crate::LONGEST_API_KEY
+    )]
     NoApiKey,
     /// No policy of the program declares the tier.
-    #[error("no policy declares the tier {tier:?}; those there are: {declared}")]
+    #[error("no policy declares the tier {tier:?}; those there are: {declared}{}", help(similar.as_deref()))]
     NoSuchTier {
-        /// The tier.
+        /// The first 64 characters of the tier.
         tier: String,
         /// Those there are.
         declared: String,
+        /// The one that was probably meant.
+        similar: Option<String>,
     },
     /// The store cannot be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn help(similar: Option<&str>) -> String {
+    similar.map_or_else(String::new, |similar| {
+        format!("; help: did you mean `{similar}`?")
+    })
 }
 
 impl RateLimiter {
@@ -172,12 +184,14 @@ impl RateLimiter {
     /// In this process every later check uses the new tier. Other processes use what they have cached
     /// until [`tier_ttl`](crate::Builder::tier_ttl) has passed.
     ///
+    /// A tier that only the policies of another program declare is set by that program, or in Redis.
+    ///
     /// # Errors
     ///
-    /// The tiers come from elsewhere, no policy of the program declares this one, or the store
-    /// cannot be asked.
+    /// Returns an error if the tiers come from elsewhere, if [no policy](crate::policies) of the program
+    /// declares this one, if no request can carry the key, or if the store is unavailable.
     pub async fn set_tier(&self, api_key: &str, tier: Option<&str>) -> Result<(), SetTierError> {
-        if api_key.is_empty() || api_key.len() > crate::LONGEST_API_KEY {
+        if !is_in_a_header(api_key) {
             return Err(SetTierError::NoApiKey);
         }
         if let Some(tier) = tier {
@@ -240,6 +254,13 @@ pub(super) fn all_policies() -> impl Iterator<Item = &'static Policy> {
     policies().into_iter().flat_map(PolicyEntry::policies)
 }
 
+fn is_in_a_header(api_key: &str) -> bool {
+    let value = HeaderValue::from_bytes(api_key.as_bytes());
+    value.is_ok_and(|value| {
+        ApiKey::from_header(&value).is_some_and(|key| key.as_bytes() == api_key.as_bytes())
+    })
+}
+
 fn is_declared(tier: &str) -> Result<(), SetTierError> {
     let mut declared: Vec<&str> = all_policies()
         .flat_map(Policy::tiers)
@@ -251,7 +272,8 @@ fn is_declared(tier: &str) -> Result<(), SetTierError> {
         return Ok(());
     }
     Err(SetTierError::NoSuchTier {
-        tier: tier.to_owned(),
+        tier: undeclared_tiers::shown(tier).to_owned(),
         declared: declared.join(", "),
+        similar: undeclared_tiers::similar(tier, declared.into_iter()).map(str::to_owned),
     })
 }
