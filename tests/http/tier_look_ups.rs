@@ -119,6 +119,42 @@ async fn a_redis_that_does_not_answer_is_waited_for_once_also_by_a_request_with_
     }
 }
 
+/// Also by requests that wait for the look-ups of others from their address.
+#[tokio::test]
+async fn a_redis_that_does_not_answer_is_waited_for_once_by_many_new_keys_at_once() {
+    for keys_per_minute in [1, 60] {
+        let server = RedisServer::start();
+        let proxy = Proxy::start(server.port()).await;
+        let limiter = loop {
+            let builder = RedisStore::builder(proxy.url()).timeout(USUAL_TIMEOUT);
+            if let Ok(store) = builder.connect().await {
+                let builder = RateLimiter::builder().store(store);
+                let builder = builder.unknown_keys_per_minute(keys_per_minute);
+                break builder.build().expect("nothing is wrong with it");
+            }
+        };
+        proxy.make(Trouble::BlackHole);
+        let lag = Lag::measure();
+        lag.worst();
+        let begin = Instant::now();
+        let all = (0..100).map(|n| {
+            let limiter = &limiter;
+            async move {
+                let parts = request(&format!("k-{n}"));
+                let caller = Caller::new(&parts).with_peer(address("203.0.113.7"));
+                limiter.check(&BY_KEY, caller).await
+            }
+        });
+        let all = join_all(all).await;
+        let took = begin.elapsed().saturating_sub(lag.worst());
+        assert!(took < USUAL_TIMEOUT + Duration::from_millis(80), "{took:?}");
+        let are_decided = all
+            .iter()
+            .all(|status| status.is_allowed() && status.is_degraded());
+        assert!(are_decided);
+    }
+}
+
 /// What was leased is spent while Redis does not answer.
 #[tokio::test]
 async fn a_slice_needs_no_redis_also_for_a_request_with_a_new_key() {

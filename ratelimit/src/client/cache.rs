@@ -217,7 +217,7 @@ enum Reserved {
     /// Another request has looked the key up meanwhile, or is doing so.
     ByAnother(Arc<Entry>, Step),
     Nothing {
-        /// The request has waited for the end of other look-ups in vain.
+        /// The request has waited for other look-ups, none of which was answered.
         is_unanswered: bool,
     },
 }
@@ -295,27 +295,29 @@ impl TierCache {
     /// from one address at once.
     async fn reserve(&self, key: ApiKey<'_>, look_ups: &AddressLookUps) -> Reserved {
         let deadline = self.deadline();
+        let answered_before = look_ups.answered();
+        let mut has_waited = false;
         loop {
             let settled = look_ups.settled();
             match look_ups.reserve(deadline) {
                 Ok(reservation) => return Reserved::LookUp(reservation),
-                Err(Unreserved::Busy) => {}
                 Err(Unreserved::Exhausted) => {
                     look_ups.notify_next();
-                    return Reserved::Nothing {
-                        is_unanswered: false,
-                    };
+                    break;
                 }
+                Err(Unreserved::Busy) => {}
             }
+            has_waited = true;
             if timeout_at(deadline, settled).await.is_err() {
-                return Reserved::Nothing {
-                    is_unanswered: true,
-                };
+                break;
             }
             if let Some((entry, step)) = self.step_without_reservation(key) {
                 look_ups.notify_next();
                 return Reserved::ByAnother(entry, step);
             }
+        }
+        Reserved::Nothing {
+            is_unanswered: has_waited && look_ups.answered() == answered_before,
         }
     }
 

@@ -72,6 +72,8 @@ struct Account {
     unknown: State,
     failed: State,
     in_flight: u32,
+    /// The number of look-ups that the resolver has answered.
+    answered: u64,
 }
 
 /// The end of a look-up.
@@ -107,6 +109,7 @@ impl LookUpBudget {
                     unknown: State::new(Algorithm::TokenBucket),
                     failed: State::new(Algorithm::TokenBucket),
                     in_flight: 0,
+                    answered: 0,
                 }),
                 settled: Notify::new(),
             }))
@@ -156,6 +159,11 @@ impl AddressLookUps {
             has_begun: false,
             end: None,
         })
+    }
+
+    /// Returns how many look-ups the resolver has answered.
+    pub(super) fn answered(&self) -> u64 {
+        self.lock().answered
     }
 
     /// Returns a future that ends when a look-up was settled after this call.
@@ -228,6 +236,9 @@ impl Drop for Reservation {
             }
             if end == LookUpEnd::Failed {
                 account.failed.charge(&quotas.failed, 1, now);
+            }
+            if self.end.is_some_and(|end| end != LookUpEnd::Failed) {
+                account.answered += 1;
             }
         }
         self.look_ups.notify_next();

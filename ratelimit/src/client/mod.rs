@@ -17,8 +17,6 @@ mod throttle_log;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::cache::LookUps;
-#[cfg(feature = "redis")]
-pub(crate) use self::resolver::LONGEST_TIER_NAME;
 pub use self::{
     api_key::{ApiKey, LONGEST_API_KEY},
     id::{ClientId, NoClientId},

@@ -5,9 +5,7 @@ use std::{collections::HashMap, error::Error, fmt, future::Future, sync::Arc};
 use foldhash::fast::RandomState;
 
 use super::{ApiKey, ClientId};
-
-/// The longest name of a tier, in bytes. What is longer names no tier of a policy.
-pub(crate) const LONGEST_TIER_NAME: usize = 256;
+use crate::policy::LONGEST_TIER_NAME;
 
 /// Knows API keys and their tiers: a table, Redis, the application's own database.
 ///

@@ -28,7 +28,7 @@ impl ThrottleLog {
                 left_out,
                 "too many unknown API keys from one address: until its budget is refilled, new keys from there \
                  are not looked up, and their callers are anonymous; help: if it is a proxy's address, list it \
-                 in RateLimiter::builder().trusted_proxies([…]); if one address may have that many, raise \
+                 in RateLimiter::builder().trusted_proxies([…]); if one address may have that many keys, raise \
                  .unknown_keys_per_minute(…)"
             );
         }

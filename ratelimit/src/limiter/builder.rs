@@ -248,7 +248,8 @@ impl Builder {
     /// emergency, and for whoever has to work through one. Each use is logged and counted.
     ///
     /// It is 32 bytes long at the least, as `openssl rand -hex 32` makes them. A second call adds a
-    /// second one, so that a new one can be handed out before the old one is taken away.
+    /// second one, so that a new one can be handed out before the old one is taken away. A request that
+    /// has the header several times, with different values, is limited.
     pub fn bypass_secret(mut self, secret: impl Into<String>) -> Self {
         self.secrets.push(secret.into());
         self

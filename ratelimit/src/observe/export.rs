@@ -139,7 +139,7 @@ fn describe() {
     describe_counter!(
         "ratelimit_tier_lookups_total",
         Unit::Count,
-        "Look-ups of the tiers of API keys: answered from the cache (hit), by the resolver (miss), or not at all (error)"
+        "Look-ups of the tiers of API keys: answered from the cache (hit), by the resolver (miss), not at all (error), or not begun since the client's address has used up its budget (throttled)"
     );
     describe_counter!(
         "ratelimit_wrong_credentials_total",

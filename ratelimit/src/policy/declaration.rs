@@ -85,8 +85,9 @@ impl Policy {
         }
     }
 
-    /// The caller's API key is in this header: it says the tier, and each known key has a bucket of
-    /// its own.
+    /// Sets the header that carries the caller's API key, as
+    /// [`ApiKey::from_headers`](crate::ApiKey::from_headers) reads it. The key's tier is the caller's, and
+    /// each known key has a bucket of its own.
     #[must_use]
     pub const fn with_tier_header(self, header: &'static HeaderName) -> Self {
         Self {

@@ -37,7 +37,6 @@ mod tier;
 
 #[cfg(feature = "redis")]
 pub(crate) use self::lease::Lease;
-pub(crate) use self::quota::TICKS_PER_MICRO;
 pub use self::{
     algorithm::Algorithm,
     key::{Key, KeyValue},
@@ -46,6 +45,7 @@ pub use self::{
     store_error::OnStoreError,
     tier::Tier,
 };
+pub(crate) use self::{quota::TICKS_PER_MICRO, tier::LONGEST_TIER_NAME};
 
 use std::time::Duration;
 

@@ -2,6 +2,9 @@
 
 use super::{Algorithm, Quota, digits::Digits, fnv, lease::Lease};
 
+/// The longest name of a tier, in bytes: of what others name a caller's tier no more is read.
+pub(crate) const LONGEST_TIER_NAME: usize = 256;
+
 /// A class of clients (`free`, `pro`, …) with its quota, or without any limit.
 ///
 /// ```
@@ -23,8 +26,14 @@ pub struct Tier {
 }
 
 impl Tier {
-    /// A tier that may do what `quota` says.
+    /// Creates a tier that may do what `quota` says.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is longer than 256 bytes. In a `const` or `static` that is a compile error.
+    #[track_caller]
     pub const fn new(name: &'static str, quota: Quota) -> Self {
+        assert_short(name);
         let mut id = fnv::hash(fnv::SEED, name.as_bytes());
         id = fnv::hash(id, &quota.limit().to_le_bytes());
         id = fnv::hash(id, &quota.burst().to_le_bytes());
@@ -42,8 +51,14 @@ impl Tier {
         }
     }
 
-    /// A tier that is never limited: its requests ask no store and carry no rate-limit headers.
+    /// Creates a tier that is never limited: its requests ask no store and carry no rate-limit headers.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is longer than 256 bytes. In a `const` or `static` that is a compile error.
+    #[track_caller]
     pub const fn unlimited(name: &'static str) -> Self {
+        assert_short(name);
         Self {
             name,
             quota: None,
@@ -85,5 +100,29 @@ impl Tier {
     /// Tells this tier from every other tier, and from itself with another quota.
     pub(crate) const fn id(&self) -> u64 {
         self.id
+    }
+}
+
+#[track_caller]
+const fn assert_short(name: &str) {
+    assert!(
+        name.len() <= LONGEST_TIER_NAME,
+        "ratelimit: the name of a tier can be at most 256 bytes long"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_s_name_is_bounded() {
+        let named = |length: usize| {
+            let name: &'static str = "x".repeat(length).leak();
+            let create = || (Tier::new(name, Quota::per_minute(1)), Tier::unlimited(name));
+            std::panic::catch_unwind(create).is_ok()
+        };
+        assert!(named(LONGEST_TIER_NAME));
+        assert!(!named(LONGEST_TIER_NAME + 1));
     }
 }

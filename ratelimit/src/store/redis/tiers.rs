@@ -10,7 +10,8 @@ use super::{
     shard::{Shard, TimeLimit},
 };
 use crate::{
-    client::{ApiKey, KnownKey, LONGEST_TIER_NAME, ResolveError, TierResolver},
+    client::{ApiKey, KnownKey, ResolveError, TierResolver},
+    policy::LONGEST_TIER_NAME,
     store::StoreError,
 };
 
