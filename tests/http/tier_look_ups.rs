@@ -141,7 +141,7 @@ async fn a_redis_that_does_not_answer_is_waited_for_once_by_many_new_keys_at_onc
             let limiter = &limiter;
             async move {
                 let parts = request(&format!("k-{n}"));
-                let caller = Caller::new(&parts).with_peer(address("203.0.113.7"));
+                let caller = Caller::new(&parts).with_peer(Some(address("203.0.113.7")));
                 limiter.check(&BY_KEY, caller).await
             }
         });
@@ -321,23 +321,24 @@ impl Flooded {
         self.asked.load(Ordering::SeqCst)
     }
 
-    async fn tier(&self, peer: Option<IpAddr>, key: &str) -> &'static str {
+    async fn tier(&self, peer: impl Into<Option<IpAddr>>, key: &str) -> &'static str {
         tier(&self.limiter, peer, key).await
     }
 
     /// Ten thousand requests from an address, a hundred at a time, each with a key of its own.
-    async fn flood(&self, peer: Option<IpAddr>, round: u32) {
+    async fn flood(&self, peer: impl Into<Option<IpAddr>>, round: u32) {
         flood(&self.limiter, peer, round).await;
     }
 }
 
-async fn tier(limiter: &RateLimiter, peer: Option<IpAddr>, key: &str) -> &'static str {
+async fn tier(limiter: &RateLimiter, peer: impl Into<Option<IpAddr>>, key: &str) -> &'static str {
     let parts = request(key);
-    let caller = Caller::new(&parts).with_peer(peer);
+    let caller = Caller::new(&parts).with_peer(peer.into());
     limiter.check(&BY_KEY, caller).await.tier().name()
 }
 
-async fn flood(limiter: &RateLimiter, peer: Option<IpAddr>, round: u32) {
+async fn flood(limiter: &RateLimiter, peer: impl Into<Option<IpAddr>>, round: u32) {
+    let peer = peer.into();
     for batch in 0..100 {
         let all = (0..100).map(|n| async move {
             let key = format!("made-up-{round}-{batch}-{n}");
@@ -347,8 +348,8 @@ async fn flood(limiter: &RateLimiter, peer: Option<IpAddr>, round: u32) {
     }
 }
 
-fn address(text: &str) -> Option<IpAddr> {
-    Some(text.parse().expect("an address"))
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
 }
 
 #[tokio::test]
@@ -399,7 +400,7 @@ async fn the_client_behind_a_trusted_proxy_has_the_budget() {
         let mut parts = request(key);
         let value = client.parse().expect("a header value");
         parts.headers.insert("x-forwarded-for", value);
-        let caller = Caller::new(&parts).with_peer(address("10.0.0.1"));
+        let caller = Caller::new(&parts).with_peer(Some(address("10.0.0.1")));
         setup.limiter.check(&BY_KEY, caller).await.tier().name()
     };
     for n in 0..100 {
@@ -478,9 +479,9 @@ async fn a_tier_is_read_in_bounded_room() {
     let server = RedisServer::start();
     let limiter = limiter(server.store().await);
     let mut connection = server.connection().await;
-    let long = format!("pro\n{}", "x".repeat(10 << 20));
+    let tier_of_10_mb = format!("pro\n{}", "x".repeat(10 << 20));
     let added: u32 = connection
-        .hset("api_key:k-alice", "tier", &long)
+        .hset("api_key:k-alice", "tier", &tier_of_10_mb)
         .await
         .expect("HSET");
     assert_eq!(added, 1);

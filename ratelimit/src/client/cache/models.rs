@@ -35,9 +35,49 @@ impl TierResolver for Slow {
 }
 
 fn get(cache: &TierCache) -> Option<KnownCaller> {
-    let value = HeaderValue::from_static("a-key");
+    get_key(cache, "a-key")
+}
+
+fn get_key(cache: &TierCache, key: &str) -> Option<KnownCaller> {
+    let value = HeaderValue::from_str(key).expect("a value");
     let key = ApiKey::from_header(&value).expect("a key");
     block_on(cache.get(key, || ClientId::UNKNOWN_IP)).caller
+}
+
+/// A resolver that knows no keys.
+#[derive(Clone, Default)]
+struct Unknown(Arc<AtomicUsize>);
+
+impl TierResolver for Unknown {
+    async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        yield_now().await;
+        Ok(None)
+    }
+}
+
+#[test]
+fn no_more_keys_are_looked_up_than_an_address_may_and_no_request_waits_for_ever() {
+    let runtime = runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime");
+    let _entered = runtime.enter();
+    in_many_orders(|| {
+        let resolver = Unknown::default();
+        let settings = CacheSettings {
+            quotas: LookUpQuotas::per_minute(2).expect("a budget"),
+            ..CacheSettings::default()
+        };
+        let clock = Arc::new(ManualClock::new());
+        let cache = Arc::new(TierCache::new(resolver.clone(), settings, clock));
+        let threads = ["a", "b", "c", "c"].map(|key| {
+            let cache = cache.clone();
+            thread::spawn(move || get_key(&cache, key).is_some())
+        });
+        for thread in threads {
+            assert!(!thread.join().expect("no panic"), "the key is unknown");
+        }
+        assert_eq!(resolver.0.load(Ordering::SeqCst), 2);
+    });
 }
 
 #[test]
