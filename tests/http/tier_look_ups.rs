@@ -283,6 +283,36 @@ async fn a_hash_without_a_tier_is_no_key() {
     }
 }
 
+#[tokio::test]
+async fn the_hashes_of_keys_can_have_another_prefix() {
+    let server = RedisServer::start();
+    let mut connection = server.connection().await;
+    for name in ["shop:key:k-alice", "api_key:k-bob"] {
+        let _: u32 = connection.hset(name, "tier", "pro").await.expect("HSET");
+    }
+    let store = server.builder().tier_prefix("shop:key:").connect().await;
+    let limiter = limiter(store.expect("a redis-server"));
+    assert_eq!(tier(&limiter, None, "k-alice").await, "pro");
+    assert_eq!(tier(&limiter, None, "k-bob").await, "free");
+    let set = limiter.set_tier("k-bob", Some("pro")).await;
+    set.expect("it is answered");
+    assert_eq!(tier(&limiter, None, "k-bob").await, "pro");
+    let set: Option<String> = connection
+        .hget("shop:key:k-bob", "tier")
+        .await
+        .expect("HGET");
+    assert_eq!(set.as_deref(), Some("pro"));
+
+    for (prefix, problem) in [("", "must not be empty"), ("{a}:", "no braces")] {
+        let refused = server.builder().tier_prefix(prefix).connect_lazily();
+        let error = refused.expect_err("it would not work").to_string();
+        assert!(
+            error.contains("tier_prefix") && error.contains(problem),
+            "{error}"
+        );
+    }
+}
+
 /// Knows the keys that begin with `known`, and counts what it is asked.
 #[derive(Clone, Default)]
 struct ByName(Arc<AtomicU64>);

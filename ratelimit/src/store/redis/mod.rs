@@ -68,6 +68,7 @@ pub struct RedisStore {
     deployment: Deployment,
     scripts: Arc<Scripts>,
     prefix: Arc<str>,
+    tier_prefix: Arc<str>,
     leases: Arc<Leases>,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -77,6 +78,7 @@ pub struct RedisStore {
 pub struct RedisStoreBuilder {
     address: Address,
     prefix: String,
+    tier_prefix: String,
     connections: usize,
     timeout: Duration,
     connect_timeout: Duration,
@@ -117,7 +119,7 @@ impl RedisStore {
     /// The tiers of API keys, read through the same connections. It is what a limiter with this
     /// store asks if it is given no other resolver.
     pub fn tiers(&self) -> RedisTiers {
-        RedisTiers::new(self.deployment.clone())
+        RedisTiers::new(self.deployment.clone(), self.tier_prefix.clone())
     }
 }
 
@@ -127,6 +129,26 @@ impl RedisStoreBuilder {
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
+        self
+    }
+
+    /// Sets what the names of the hashes begin with that hold the tiers of API keys; `api_key:` by
+    /// default. With `shop:key:` the tier of `k-alice` is the field `tier` of the hash
+    /// `shop:key:k-alice`: for applications that share a database, and have other hashes under
+    /// `api_key:`. It is not empty, and has no braces.
+    ///
+    /// ```no_run
+    /// # async fn app() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ratelimit::RedisStore;
+    ///
+    /// let builder = RedisStore::builder("redis://127.0.0.1:6379");
+    /// let redis = builder.tier_prefix("shop:key:").connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn tier_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.tier_prefix = prefix.into();
         self
     }
 
@@ -216,6 +238,7 @@ impl RedisStoreBuilder {
         Self {
             address,
             prefix: "ratelimit:".to_owned(),
+            tier_prefix: "api_key:".to_owned(),
             connections: 4,
             timeout: Duration::from_millis(100),
             connect_timeout: Duration::from_secs(2),
@@ -245,6 +268,7 @@ impl RedisStoreBuilder {
             deployment: Deployment::new(&self.address, settings, &self.prefix)?,
             scripts,
             prefix: self.prefix.into(),
+            tier_prefix: self.tier_prefix.into(),
             leases: Arc::new(Leases::new(self.leases, self.clock.clone())),
             clock: self.clock,
         })
@@ -259,6 +283,10 @@ impl RedisStoreBuilder {
             "connect_timeout must be longer than zero, or no connection would ever come about"
         } else if self.prefix.contains(['{', '}']) {
             "prefix must have no braces: Redis Cluster would place all keys by what is between them"
+        } else if self.tier_prefix.contains(['{', '}']) {
+            "tier_prefix must have no braces: Redis Cluster would place all keys by what is between them"
+        } else if self.tier_prefix.is_empty() {
+            "tier_prefix must not be empty: a request could then name any key of the database; leave it out for `api_key:`"
         } else {
             return Ok(());
         };

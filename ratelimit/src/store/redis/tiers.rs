@@ -1,6 +1,6 @@
 //! Tiers of API keys in Redis: the hash `api_key:{key}`, field `tier`.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use redis::{Cmd, RedisError, Value, from_redis_value};
 
@@ -23,6 +23,7 @@ use crate::{
 /// | `HSET api_key:k-alice tier ""` | known, and on the default tier of each policy |
 /// | `HDEL api_key:k-alice tier` | unknown, whatever other fields the hash has |
 ///
+/// [`tier_prefix`](crate::RedisStoreBuilder::tier_prefix) sets another beginning than `api_key:`.
 /// The other fields are the application's: they are neither read nor written. Of a tier's name no more
 /// than 257 bytes are read.
 ///
@@ -35,16 +36,22 @@ use crate::{
 #[derive(Clone)]
 pub struct RedisTiers {
     deployment: Deployment,
+    prefix: Arc<str>,
 }
 
 impl RedisTiers {
-    pub(super) fn new(deployment: Deployment) -> Self {
-        Self { deployment }
+    pub(super) fn new(deployment: Deployment, prefix: Arc<str>) -> Self {
+        Self { deployment, prefix }
+    }
+
+    /// Returns the name of a key's hash.
+    fn name(&self, key: &[u8]) -> Vec<u8> {
+        [self.prefix.as_bytes(), key].concat()
     }
 
     /// Puts a key on a tier, or makes it unknown. Other fields of its hash stay as they are.
     pub(crate) async fn set(&self, key: &str, tier: Option<&str>) -> Result<(), StoreError> {
-        let name = name(key.as_bytes());
+        let name = self.name(key.as_bytes());
         let command = match tier {
             Some(tier) => Cmd::hset(&name, FIELD, tier),
             None => Cmd::hdel(&name, FIELD),
@@ -94,13 +101,9 @@ fn no_hash() -> StoreError {
     StoreError::of_one_bucket("an API key's entry is no hash")
 }
 
-fn name(key: &[u8]) -> Vec<u8> {
-    [b"api_key:", key].concat()
-}
-
 impl TierResolver for RedisTiers {
     async fn resolve(&self, key: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
-        let name = name(key.as_bytes());
+        let name = self.name(key.as_bytes());
         let tier = self.look_up(&name).await.map_err(|error| {
             if error.is_of_one_bucket() || error.is_refusal() {
                 ResolveError::new(error)
