@@ -4,7 +4,8 @@
 //! The tier of the key `k-alice` is the field `tier` of the hash `api_key:k-alice`; if the field is
 //! empty, the key is on the default tier. Without the field the key is unknown, and a caller that
 //! sends it is anonymous. Answers are cached: a new tier is in force within 30 seconds, and a new key
-//! works within 5.
+//! works within 5. A tier that is not declared here, such as `glod`, is the default one, and the log says
+//! so.
 
 use std::{env, error::Error, net::SocketAddr, process::ExitCode};
 

@@ -46,12 +46,13 @@ const REQUESTS: [&str; 7] = [
     r#"ratelimit_requests_total{policy="suggestions",tier="default",outcome="shadow"} 2"#,
 ];
 
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "ratelimit_limited_clients 1",
     "ratelimit_bypass_active 0",
     r#"ratelimit_tier_lookups_total{result="hit"} 4"#,
     r#"ratelimit_tier_lookups_total{result="miss"} 4"#,
     r#"ratelimit_tier_lookups_total{result="error"} 0"#,
+    r#"ratelimit_tier_lookups_total{result="throttled"} 0"#,
     r#"ratelimit_wrong_credentials_total{credential="dashboard_token"} 0"#,
     r#"ratelimit_wrong_credentials_total{credential="bypass_secret"} 0"#,
 ];

@@ -182,8 +182,8 @@ impl Builder {
         self
     }
 
-    /// Sets how many unknown API keys each client address may have looked up in a minute, and at once;
-    /// from 1 to 1,000,000. The default is 60.
+    /// Sets how many unknown API keys each client address may have looked up at once, and how many more
+    /// each minute; from 1 to 1,000,000. The default is 60.
     ///
     /// A client that sends random keys can so neither cause a look-up for each request nor find keys by
     /// trying them. Only keys that the resolver does not know are charged; a look-up that fails is charged

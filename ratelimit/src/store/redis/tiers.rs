@@ -23,9 +23,9 @@ use crate::{
 /// | `HSET api_key:k-alice tier ""` | known, and on the default tier of each policy |
 /// | `HDEL api_key:k-alice tier` | unknown, whatever other fields the hash has |
 ///
-/// [`tier_prefix`](crate::RedisStoreBuilder::tier_prefix) sets another beginning than `api_key:`.
-/// The other fields are the application's: they are neither read nor written. Of a tier's name no more
-/// than 257 bytes are read.
+/// Every hash under this prefix that has the field `tier` makes the rest of its name a known key;
+/// [`tier_prefix`](crate::RedisStoreBuilder::tier_prefix) sets another prefix. The other fields are the
+/// application's: they are neither read nor written. Of a tier's name no more than 257 bytes are read.
 ///
 /// [`RedisStore::tiers`](crate::RedisStore::tiers) returns it. A limiter with a
 /// [`RedisStore`](crate::RedisStore) uses it unless it is given another
