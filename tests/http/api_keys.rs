@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use axum::{Extension, Router, routing::get};
-use ratelimit::{ClientId, RateLimiter, rate_limit};
+use ratelimit::{Builder, ClientId, RateLimiter, StaticTiers, rate_limit};
 use ratelimit_tests::{App, header};
 
-use super::{limiters, limiters_with};
+use super::{KEYS, limiters, limiters_with, notices::Log};
 
 #[rate_limit(tier_header = "Authorization", free = 60, pro = 600, name = "bearer")]
 async fn by_bearer() {}
@@ -173,11 +173,34 @@ async fn a_request_of_two_tenants_is_known_by_its_address() {
 }
 
 #[tokio::test]
+async fn a_header_with_several_values_is_logged_once_without_them() {
+    for (path, name) in [("/plain", "x-api-key"), ("/tenant", "x-tenant")] {
+        let (log, _guard) = Log::begin();
+        let limiter = RateLimiter::builder().tiers(StaticTiers::new(KEYS)).build();
+        let app = start(&limiter.expect("nothing is wrong with it")).await;
+        for _ in 0..3 {
+            limit_and_remaining(&app, path, name, &["k-pro", "k-pro"]).await;
+            limit_and_remaining(&app, path, name, &["k-pro", "k-free"]).await;
+        }
+        let lines = log.lines();
+        let [line] = &*lines else {
+            panic!("{lines:?}");
+        };
+        assert!(line.contains("WARN"), "{line}");
+        assert!(line.contains(&format!("header=\"{name}\"")), "{line}");
+        assert!(
+            !line.contains("k-pro") && !line.contains("k-free"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_request_with_two_bypass_secrets_is_limited() {
     const SECRET: &str = "a secret of thirty-two characters";
     const OTHER: &str = "another of thirty-two characters!";
 
-    let with_secret = |builder: ratelimit::Builder| builder.bypass_secret(SECRET);
+    let with_secret = |builder: Builder| builder.bypass_secret(SECRET);
     for (limiter, _clock) in limiters_with("two secrets", with_secret).await {
         let app = start(&limiter).await;
         let has_limit = async |lines: &[&str]| {

@@ -47,7 +47,12 @@ impl<'a> ApiKey<'a> {
     /// ```
     #[inline]
     pub fn from_headers(headers: &'a HeaderMap, name: &HeaderName) -> Option<Self> {
-        let value = FieldValue::of(headers, name).one()?;
+        Self::from_field(FieldValue::of(headers, name).one()?, name)
+    }
+
+    /// Returns the key in a value of the header with this name.
+    #[inline]
+    pub(crate) fn from_field(value: &'a HeaderValue, name: &HeaderName) -> Option<Self> {
         if *name == AUTHORIZATION || *name == PROXY_AUTHORIZATION {
             Self::from_bytes(bearer_token(value.as_bytes())?)
         } else {

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use http::request::Parts;
+use http::{HeaderName, HeaderValue, request::Parts};
 use smallvec::SmallVec;
 
 use super::{
@@ -255,7 +255,8 @@ impl RateLimiter {
                 );
             });
         }
-        let Some(key) = ApiKey::from_headers(&caller.parts.headers, header) else {
+        let value = self.field_value(policy, header, caller);
+        let Some(key) = value.and_then(|value| ApiKey::from_field(value, header)) else {
             return Ok(None);
         };
         match &self.0.tiers {
@@ -263,6 +264,28 @@ impl RateLimiter {
             Tiers::Static(tiers) => Ok(tiers.get(key)),
             Tiers::Resolver(_) | Tiers::InStore(_) => Err(key),
         }
+    }
+
+    /// Returns the value of a header that a policy names, if it has one value.
+    #[inline]
+    fn field_value<'a>(
+        &self,
+        policy: &Policy,
+        header: &HeaderName,
+        caller: &Caller<'a>,
+    ) -> Option<&'a HeaderValue> {
+        let value = FieldValue::of(&caller.parts.headers, header);
+        if matches!(value, FieldValue::Ambiguous) {
+            self.0.ambiguous_header.once(|| {
+                tracing::warn!(
+                    policy = policy.name(),
+                    header = header.as_str(),
+                    "a request has a header several times with different values, of which none is used; help: \
+                     have the gateway that sets it replace what clients send, not add to it"
+                );
+            });
+        }
+        value.one()
     }
 
     /// Whose bucket it is.
@@ -285,7 +308,7 @@ impl RateLimiter {
             Key::Global => Some(ClientId::EVERYBODY),
             Key::Caller => known,
             Key::Header(name) => {
-                let value = FieldValue::of(&caller.parts.headers, name).one()?;
+                let value = self.field_value(policy, name, caller)?;
                 (!value.is_empty()).then(|| ClientId::header(value.as_bytes()))
             }
             Key::Path(name) => {

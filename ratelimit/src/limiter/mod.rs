@@ -113,6 +113,7 @@ struct Inner {
     refusal: Notice,
     no_peer: Notice,
     no_tiers: Notice,
+    ambiguous_header: Notice,
     undeclared_tiers: UndeclaredTiers,
     no_parameter: Notice,
 }
@@ -398,6 +399,7 @@ impl RateLimiter {
             refusal: Notice::default(),
             no_peer: Notice::default(),
             no_tiers: Notice::default(),
+            ambiguous_header: Notice::default(),
             undeclared_tiers: UndeclaredTiers::default(),
             no_parameter: Notice::default(),
         }));
