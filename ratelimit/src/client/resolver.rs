@@ -11,11 +11,10 @@ use crate::policy::LONGEST_TIER_NAME;
 ///
 /// A limiter keeps its answers in a bounded cache (for 30 seconds, "unknown" for 5), looks a key up
 /// once however many requests wait for the answer, and uses the last answer while the resolver fails.
-/// How many unknown keys are looked up for each client address is
-/// [bounded](crate::Builder::unknown_keys_per_minute).
-/// A look-up that takes longer than a second has failed, and so has one that panics. Its future is
-/// polled by the requests that wait for it, whichever of them comes first, and dropped with the last of
-/// them.
+/// It looks up a [bounded number of unknown keys](crate::Builder::unknown_keys_per_minute) for each
+/// client address. A look-up that takes longer than a second has failed, and so has one that panics. Its
+/// future is polled by the requests that wait for it, whichever of them comes first, and dropped with the
+/// last of them.
 ///
 /// ```
 /// use ratelimit::{ApiKey, KnownKey, ResolveError, TierResolver};

@@ -185,12 +185,16 @@ impl Builder {
     /// Sets how many unknown API keys each client address may have looked up at once, and how many more
     /// each minute; from 1 to 1,000,000. The default is 60.
     ///
-    /// A client that sends random keys can so neither cause a look-up for each request nor find keys by
+    /// A client that sends random keys then neither causes a look-up for each request nor finds keys by
     /// trying them. Only keys that the resolver does not know are charged; a look-up that fails is charged
     /// for one second, and one that the client cancels is charged as that of an unknown key. Once an
     /// address has used up its budget, its new keys are not looked up and their callers are anonymous,
     /// which is logged and counted in `ratelimit_tier_lookups_total` as `throttled`. A key that this process
     /// has found to be known continues to work, also from that address.
+    ///
+    /// No more look-ups than that are in flight for an address. Further callers with new keys wait for one
+    /// of them to end, for as long as a look-up may take: raise the number for a gateway that calls with
+    /// hundreds of keys at once.
     ///
     /// Addresses are told apart as in [`ClientId::ip`](crate::ClientId::ip). If they are unknown, all
     /// clients share one budget; if they are a proxy's, so do all clients behind it: set
