@@ -9,6 +9,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+use super::address::{Ipv6Prefix, ipv4_inside};
+
 /// A client: an IP address, an API key, or what else a policy's key says.
 ///
 /// It is shown as `ip:203.0.113.7`, `ip:2001:db8:1:2::/64`, `ip:unknown`, `everybody`, or as
@@ -39,8 +41,8 @@ enum Kind {
     Everybody,
     UnknownIp,
     V4,
-    /// The first 64 bits: what a subscriber is given at the least, so that changing the rest is no
-    /// way to a new bucket.
+    /// The network that an IPv6 address is in, whose prefix is at most 64 bits long. The last byte is
+    /// the length of the prefix.
     V6,
     ApiKey,
     Identity,
@@ -88,20 +90,57 @@ impl ClientId {
         self.name
     }
 
-    /// The client at an address. An IPv4 address that is mapped into IPv6 is that IPv4 address;
-    /// IPv6 addresses are told apart by their /64.
+    /// Returns the client at an address.
+    ///
+    /// An IPv6 address that has an IPv4 address inside, mapped (`::ffff:203.0.113.7`) or by NAT64
+    /// (`64:ff9b::203.0.113.7`), is that IPv4 address. Other IPv6 addresses share a client by their
+    /// /64. A limiter with another [`ipv6_prefix`](crate::Builder::ipv6_prefix) takes this client for
+    /// that of its own prefix, in [`RateLimiter::buckets_of`](crate::RateLimiter::buckets_of) and
+    /// everywhere else.
+    ///
+    /// ```
+    /// use ratelimit::ClientId;
+    ///
+    /// let client = |address: &str| ClientId::ip(address.parse().expect("an address"));
+    /// assert_eq!(client("203.0.113.7").to_string(), "ip:203.0.113.7");
+    /// assert_eq!(client("::ffff:203.0.113.7"), client("203.0.113.7"));
+    /// assert_eq!(client("2001:db8:1:2:3::4").to_string(), "ip:2001:db8:1:2::/64");
+    /// ```
     #[inline]
     pub fn ip(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            // In front, as in an IPv6 address its network is.
-            IpAddr::V4(v4) => {
-                let name = u128::from(v4.to_bits()) << 96;
-                Self::new(Kind::V4, name.to_be_bytes())
+        Self::ip_by(address, Ipv6Prefix::default())
+    }
+
+    /// Returns the client at an address, where IPv6 addresses share a client by this prefix.
+    #[inline]
+    pub(crate) fn ip_by(address: IpAddr, prefix: Ipv6Prefix) -> Self {
+        let v4 = match address {
+            IpAddr::V4(v4) => v4,
+            IpAddr::V6(v6) => match ipv4_inside(v6) {
+                Some(v4) => v4,
+                None => return Self::ipv6_network(v6, prefix),
+            },
+        };
+        // In front, as in an IPv6 address its network is.
+        let name = u128::from(v4.to_bits()) << 96;
+        Self::new(Kind::V4, name.to_be_bytes())
+    }
+
+    #[inline]
+    fn ipv6_network(address: Ipv6Addr, prefix: Ipv6Prefix) -> Self {
+        let mut name = prefix.network(address).octets();
+        name[15] = prefix.length();
+        Self::new(Kind::V6, name)
+    }
+
+    /// Returns the client that it is where IPv6 addresses share a client by this prefix: another one
+    /// if it is an IPv6 network with a longer prefix.
+    pub(crate) fn widened_to(self, prefix: Ipv6Prefix) -> Self {
+        match (self.kind, self.name) {
+            (Kind::V6, [.., length]) if length > prefix.length() => {
+                Self::ipv6_network(Ipv6Addr::from(self.name), prefix)
             }
-            IpAddr::V6(v6) => {
-                let network = v6.to_bits() >> 64 << 64;
-                Self::new(Kind::V6, network.to_be_bytes())
-            }
+            _ => self,
         }
     }
 
@@ -168,7 +207,11 @@ impl ClientId {
                 }
                 return Ok(());
             }
-            Kind::V6 => return write!(out, "ip:{}/64", Ipv6Addr::from(self.name)),
+            Kind::V6 => {
+                let mut network = self.name;
+                let length = std::mem::take(&mut network[15]);
+                return write!(out, "ip:{}/{length}", Ipv6Addr::from(network));
+            }
             Kind::ApiKey => "key",
             Kind::Identity => "identity",
             Kind::Header => "header",
@@ -227,12 +270,14 @@ fn by_address(name: &str) -> Option<ClientId> {
     if name == "unknown" {
         return Some(ClientId::UNKNOWN_IP);
     }
-    // The networks that IPv6 addresses are told apart by are shown with their length.
-    let address = match name.strip_suffix("/64") {
-        Some(network) => IpAddr::V6(network.parse().ok()?),
-        None => name.parse().ok()?,
+    // The networks by which IPv6 addresses share a client are shown with their length.
+    let Some((network, length)) = name.split_once('/') else {
+        return name.parse().map(ClientId::ip).ok();
     };
-    Some(ClientId::ip(address))
+    // `+64` and `064` are numbers, too, and not shown by any client.
+    let length = (length.len() == 2).then(|| length.parse().ok()).flatten();
+    let prefix = Ipv6Prefix::new(length?)?;
+    Some(ClientId::ipv6_network(network.parse().ok()?, prefix))
 }
 
 impl fmt::Debug for ClientId {
@@ -257,6 +302,59 @@ mod tests {
         assert_eq!(ip("2001:db8:1:2::1"), ip("2001:db8:1:2:3:4:5:6"));
         assert_ne!(ip("2001:db8:1:2::1"), ip("2001:db8:1:3::1"));
         assert_eq!(ip("2001:db8:1:2::1").to_string(), "ip:2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn an_ipv6_network_has_the_prefix_of_the_limiter() {
+        let by = |address: &str, length| {
+            let prefix = Ipv6Prefix::new(length).expect("a length");
+            ClientId::ip_by(address.parse().expect("an address"), prefix)
+        };
+        for (length, shown) in [
+            (32, "ip:2001:db8::/32"),
+            (48, "ip:2001:db8:1::/48"),
+            (56, "ip:2001:db8:1:200::/56"),
+            (63, "ip:2001:db8:1:2fe::/63"),
+            (64, "ip:2001:db8:1:2ff::/64"),
+        ] {
+            let client = by("2001:db8:1:2ff:3::4", length);
+            assert_eq!(client.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(client));
+            // An operator finds it by the address, whatever the prefix is.
+            let prefix = Ipv6Prefix::new(length).expect("a length");
+            assert_eq!(ip("2001:db8:1:2ff:3::4").widened_to(prefix), client);
+            assert_eq!(client.widened_to(prefix), client);
+            for other in [
+                ip("203.0.113.7"),
+                ClientId::api_key(b"k"),
+                by("2001:db8::1", 32),
+            ] {
+                assert_eq!(other.widened_to(prefix), other);
+            }
+        }
+        assert_eq!(by("203.0.113.7", 32), ip("203.0.113.7"));
+        for length in [0, 31, 65, 128, 255] {
+            assert_eq!(Ipv6Prefix::new(length), None);
+            let shown = format!("ip:2001:db8::/{length}");
+            assert_eq!(shown.parse::<ClientId>(), Err(NoClientId), "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_ipv4_address_inside_of_an_ipv6_address_is_the_client() {
+        assert_eq!(ip("64:ff9b::203.0.113.7"), ip("203.0.113.7"));
+        assert_ne!(ip("64:ff9b::203.0.113.7"), ip("64:ff9b::203.0.113.8"));
+        // Outside of 64:ff9b::/96.
+        for address in [
+            "64:ff9b::1:0:0",
+            "64:ff9b:1::203.0.113.7",
+            "64:ff9a::1",
+            "::1",
+        ] {
+            let shown = ip(address).to_string();
+            assert!(shown.ends_with("/64"), "{address}: {shown}");
+            assert_eq!(shown.parse(), Ok(ip(address)), "{address}");
+        }
     }
 
     #[test]
@@ -298,6 +396,11 @@ mod tests {
             "key:",
             "ip:",
             "ip:203.0.113.7/64",
+            "ip:2001:db8::/",
+            "ip:2001:db8::/064",
+            "ip:2001:db8::/+64",
+            "ip:2001:db8::/64/64",
+            "2001:db8::/64",
             "203.0.113.0/24",
             "everyone",
             &format!("keys:{digits}"),

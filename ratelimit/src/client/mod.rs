@@ -3,6 +3,7 @@
 //! A raw API key is a claim. Only a key that the [`TierResolver`] knows has a tier and a bucket of
 //! its own; whoever sends any other is anonymous, and is known by the IP address.
 
+mod address;
 mod api_key;
 mod cache;
 mod digest;
@@ -10,7 +11,6 @@ mod failure_log;
 mod field_value;
 mod id;
 mod identity;
-mod ip;
 mod look_up_budget;
 mod resolver;
 mod throttle_log;
@@ -18,17 +18,20 @@ mod throttle_log;
 #[cfg(feature = "metrics")]
 pub(crate) use self::cache::LookUps;
 pub use self::{
+    address::ForwardedHeader,
     api_key::{ApiKey, LONGEST_API_KEY},
     id::{ClientId, NoClientId},
     identity::{Identified, Identity},
-    ip::ForwardedHeader,
     resolver::{KnownKey, ResolveError, StaticTiers, TierResolver},
 };
 pub(crate) use self::{
+    address::{
+        ClientAddress, Gap, Ipv6Prefix, LONGEST_CHAIN, Trust, TrustedProxies, is_internal, network,
+        peer,
+    },
     cache::{CacheSettings, Resolved, TierCache},
     digest::ClientDigests,
     field_value::FieldValue,
-    ip::TrustedProxies,
     look_up_budget::LookUpQuotas,
     resolver::KnownCaller,
 };

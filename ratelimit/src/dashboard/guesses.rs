@@ -12,7 +12,7 @@ use http::{
 use super::Problem;
 use crate::{
     client::ClientId,
-    http::{peer, whole_seconds},
+    http::whole_seconds,
     limiter::{Caller, RateLimiter, Sampled},
     policy::{Algorithm, Policy, Quota, Tier},
     store::{Bucket, MemoryStore},
@@ -47,7 +47,7 @@ impl Guesses {
 
     /// Returns the response to a wrong token, and counts it.
     pub(super) fn reject(&self, limiter: &RateLimiter, parts: &Parts) -> Response {
-        let client = limiter.by_ip(&Caller::new(parts).with_peer(peer(parts)));
+        let client = limiter.by_ip(&Caller::new(parts));
         limiter.add_wrong_token();
         self.log.say(limiter.clock().now_micros(), |left_out| {
             tracing::warn!(

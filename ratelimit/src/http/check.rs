@@ -1,13 +1,10 @@
 //! What extractor and layer have in common: from a request to a verdict, and from an answer to a
 //! response that says so.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, RawPathParams, connect_info::MockConnectInfo},
+    extract::{FromRequestParts, RawPathParams},
     response::{IntoResponse, Response},
 };
 use http::request::Parts;
@@ -122,10 +119,7 @@ fn caller<'a>(
     path: &'a [(String, String)],
     identified: Option<Identified<'a>>,
 ) -> Caller<'a> {
-    Caller::new(parts)
-        .with_peer(peer(parts))
-        .with_path(path)
-        .with_identity(identified)
+    Caller::new(parts).with_path(path).with_identity(identified)
 }
 
 fn conclude(
@@ -239,17 +233,6 @@ fn tell(status: &RateLimitStatus, response: &mut Response) {
 
 fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
     Box::pin(future)
-}
-
-/// The address at the other end of the connection, where the app is served with it.
-pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
-    let real = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let address = match real {
-        Some(ConnectInfo(address)) => address,
-        // How axum has it in tests without a socket.
-        None => &parts.extensions.get::<MockConnectInfo<SocketAddr>>()?.0,
-    };
-    Some(address.ip())
 }
 
 /// The matched route's parameters.

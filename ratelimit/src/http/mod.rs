@@ -14,7 +14,7 @@ mod unavailable;
 
 pub(crate) use self::decisions::want;
 #[cfg(feature = "dashboard")]
-pub(crate) use self::{check::peer, headers::whole_seconds};
+pub(crate) use self::headers::whole_seconds;
 pub use self::{
     exceeded::RateLimitExceeded,
     extract::{NotLimited, RateLimited, Responder},

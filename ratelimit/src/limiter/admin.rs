@@ -94,7 +94,7 @@ impl RateLimiter {
     ///
     /// The store cannot be asked.
     pub async fn peek(&self, bucket: &Bucket) -> Result<Standing, StoreError> {
-        let found = self.look(&[*bucket]).await?;
+        let found = self.look(&[self.bucket_of(bucket)]).await?;
         let standing = found.into_iter().next();
         standing.ok_or_else(|| StoreError::new("the store took no decision"))
     }
@@ -106,6 +106,7 @@ impl RateLimiter {
     ///
     /// The store cannot be asked.
     pub async fn buckets_of(&self, client: ClientId) -> Result<Vec<Standing>, StoreError> {
+        let client = self.client_of(client);
         let mut all = HashSet::new();
         for policy in all_policies() {
             let buckets = policy
@@ -155,6 +156,7 @@ impl RateLimiter {
     ///
     /// The store cannot be asked.
     pub async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
+        let bucket = &self.bucket_of(bucket);
         self.0.store.reset(bucket).await?;
         self.0.local.forget(bucket);
         if let Some(known) = &self.0.known {
@@ -216,6 +218,16 @@ impl RateLimiter {
     #[cfg(feature = "dashboard")]
     pub(crate) fn has_tiers_in_store(&self) -> bool {
         matches!(self.0.tiers, Tiers::InStore(_))
+    }
+
+    /// Returns the client as this limiter has it: the IPv6 network of an address has the limiter's own
+    /// prefix.
+    pub(super) fn client_of(&self, client: ClientId) -> ClientId {
+        client.widened_to(self.0.addresses.ipv6_prefix)
+    }
+
+    fn bucket_of(&self, bucket: &Bucket) -> Bucket {
+        bucket.with_client(self.client_of(bucket.client()))
     }
 
     async fn look(&self, buckets: &[Bucket]) -> Result<Vec<Standing>, StoreError> {

@@ -1,12 +1,14 @@
 //! From settings to a limiter, or to an error that says which setting is wrong.
 
-use std::{env, fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{env, fmt, sync::Arc, time::Duration};
 
 use http::HeaderName;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::{
-    HeaderStyle, Mode, RateLimiter, Settings, Tiers, clock_of,
+    HeaderStyle, Mode, RateLimiter, Settings, Tiers,
+    address_settings::AddressSettings,
+    clock_of,
     namesakes::Namesakes,
     secrets::{LONGEST, SHORTEST, Secrets},
 };
@@ -14,8 +16,8 @@ use super::{
 use crate::store::redis::{ConnectError, RedisStore};
 use crate::{
     client::{
-        CacheSettings, ClientDigests, ForwardedHeader, LookUpQuotas, StaticTiers, TierCache,
-        TierResolver, TrustedProxies,
+        CacheSettings, ClientDigests, Ipv6Prefix, LONGEST_CHAIN, LookUpQuotas, StaticTiers,
+        TierCache, TierResolver,
     },
     clock::Clock,
     policy::OnStoreError,
@@ -31,9 +33,7 @@ pub struct Builder {
     tier_ttl: Option<(Duration, Duration)>,
     tier_cache_capacity: Option<usize>,
     unknown_keys_per_minute: Option<u32>,
-    proxies: Vec<String>,
-    forwarded: Option<ForwardedHeader>,
-    exempt: Vec<String>,
+    pub(super) addresses: AddressSettings,
     secrets: Vec<String>,
     secret_header: Option<HeaderName>,
     digest_secret: Option<String>,
@@ -77,8 +77,47 @@ pub enum BuildError {
     )]
     TrustsEverybody(IpNet),
     /// The proxies' header was chosen, but no proxy is trusted, so it would not be read.
-    #[error("forwarded_header has no effect without trusted_proxies: say which proxies set it")]
+    #[error(
+        "forwarded_header has no effect without trusted_proxies, trusted_hops or trusted_socket: say which proxies set it"
+    )]
     ForwardedWithoutProxies,
+    /// The number of trusted hops is 0, or more than a request can have passed.
+    #[error(
+        "trusted_hops: {0} is not a number of proxies from 1 to {LONGEST_CHAIN}; count the proxies between the client and this process, or leave it out if there are none"
+    )]
+    TrustedHops(usize),
+    /// Proxies are trusted both by their number and by what they are.
+    #[error(
+        "trusted_hops trusts proxies whatever their addresses, so that trusted_proxies and trusted_socket have no effect with it: leave out trusted_hops, which is safer, or the others"
+    )]
+    HopsAndProxies,
+    /// Several hops are trusted, with a header that has one address.
+    #[error(
+        "trusted_hops({hops}): {header} holds one address, in which hops cannot be counted; use trusted_hops(1) if the proxy next to this process sets it"
+    )]
+    HopsInOneAddress {
+        /// The number of hops.
+        hops: usize,
+        /// The header.
+        header: HeaderName,
+    },
+    /// A header that holds a list was chosen as one with a single address.
+    #[error(
+        "forwarded_header: {0} holds a list of addresses; use ForwardedHeader::XForwardedFor or ForwardedHeader::Forwarded"
+    )]
+    ListOfAddresses(HeaderName),
+    /// A header was chosen that has another meaning than a client's address.
+    #[error(
+        "forwarded_header: {0} does not hold the client's address; name the header that your proxy sets, such as x-real-ip"
+    )]
+    HeaderWithoutAddress(HeaderName),
+    /// A prefix for IPv6 clients that would be many providers, or less than one subscriber.
+    #[error(
+        "ipv6_prefix: {0} is not from {shortest} to {longest}; use 64 for the smallest network of a subscriber, or 56 or 48 for larger ones",
+        shortest = Ipv6Prefix::LENGTHS.start(),
+        longest = Ipv6Prefix::LENGTHS.end()
+    )]
+    Ipv6Prefix(u8),
     /// An exempt network is neither an address nor a network.
     #[error(
         "exempt_networks: {0:?} is neither an IP address such as 10.0.0.1 nor a network such as 10.0.0.0/8; give each of them as a text of its own"
@@ -224,30 +263,6 @@ impl Builder {
         self
     }
 
-    /// The load balancers and proxies, as addresses or networks, whose word is taken for whom they
-    /// speak. Without any the client is always the socket's peer.
-    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.proxies.extend(proxies.into_iter().map(Into::into));
-        self
-    }
-
-    /// The header in which the trusted proxies say so; `X-Forwarded-For` if not set.
-    pub fn forwarded_header(mut self, header: ForwardedHeader) -> Self {
-        self.forwarded = Some(header);
-        self
-    }
-
-    /// Requests from these addresses and networks are not limited under any policy: a monitoring
-    /// system's, or those of one's own services. Behind trusted proxies it is the client's address
-    /// that counts.
-    pub fn exempt_networks(
-        mut self,
-        networks: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
-        self.exempt.extend(networks.into_iter().map(Into::into));
-        self
-    }
-
     /// Requests with this secret in the header `X-RateLimit-Bypass` are not limited: for an
     /// emergency, and for whoever has to work through one. Each use is logged and counted.
     ///
@@ -358,22 +373,6 @@ impl Builder {
             return Err(BuildError::CacheWithoutResolver);
         }
 
-        if self.forwarded.is_some() && self.proxies.is_empty() {
-            return Err(BuildError::ForwardedWithoutProxies);
-        }
-        let proxies = TrustedProxies {
-            networks: networks(
-                self.proxies,
-                BuildError::TrustedProxy,
-                BuildError::TrustsEverybody,
-            )?,
-            header: self.forwarded.unwrap_or_default(),
-        };
-        let exempt_networks = networks(
-            self.exempt,
-            BuildError::ExemptNetwork,
-            BuildError::ExemptsEverybody,
-        )?;
         let digests = match self.digest_secret {
             Some(secret) if !(SHORTEST..=LONGEST).contains(&secret.len()) => {
                 return Err(BuildError::ClientDigestSecret(secret.len()));
@@ -387,8 +386,7 @@ impl Builder {
             clock,
             on_store_error: self.on_store_error,
             tiers,
-            proxies,
-            exempt_networks,
+            addresses: self.addresses.check()?,
             secrets: Secrets::of(self.secret_header, &self.secrets)?,
             headers: self.headers,
             mode: self.mode,
@@ -404,9 +402,7 @@ impl fmt::Debug for Builder {
             .field("tier_ttl", &self.tier_ttl)
             .field("tier_cache_capacity", &self.tier_cache_capacity)
             .field("unknown_keys_per_minute", &self.unknown_keys_per_minute)
-            .field("trusted_proxies", &self.proxies)
-            .field("forwarded_header", &self.forwarded)
-            .field("exempt_networks", &self.exempt)
+            .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
 }
@@ -504,33 +500,5 @@ fn look_up_quotas(unknown_per_minute: Option<u32>) -> Result<LookUpQuotas, Build
             let quotas = LookUpQuotas::per_minute(keys);
             quotas.map_err(|_| BuildError::UnknownKeysPerMinute(keys))
         }
-    }
-}
-
-/// Addresses and networks, of which none is everybody's.
-fn networks(
-    texts: Vec<String>,
-    is_none: fn(String) -> BuildError,
-    is_everybody: fn(IpNet) -> BuildError,
-) -> Result<Vec<IpNet>, BuildError> {
-    let address = |text: &str| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip));
-    let network = |text: String| {
-        let network = text.parse().ok().or_else(|| address(&text));
-        let network = canonical(network.ok_or_else(|| is_none(text))?);
-        match network.prefix_len() {
-            0 => Err(is_everybody(network)),
-            _ => Ok(network),
-        }
-    };
-    texts.into_iter().map(network).collect()
-}
-
-/// Addresses are compared as the IPv4 addresses that they are, also where they come mapped into IPv6.
-fn canonical(network: IpNet) -> IpNet {
-    match (network.addr().to_canonical(), network.prefix_len()) {
-        (IpAddr::V4(v4), bits @ 96..) if network.addr().is_ipv6() => {
-            Ipv4Net::new(v4, bits - 96).map_or(network, IpNet::V4)
-        }
-        _ => network,
     }
 }

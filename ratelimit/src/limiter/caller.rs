@@ -10,7 +10,7 @@ use super::{
     account::{Account, Accounts, Exemption},
 };
 use crate::{
-    client::{ApiKey, ClientId, FieldValue, Identified, KnownCaller, Resolved},
+    client::{ApiKey, ClientId, FieldValue, Identified, KnownCaller, Resolved, peer},
     policy::{Key, Policy},
 };
 
@@ -24,11 +24,30 @@ pub struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// Who sent this request, as far as it says itself.
+    /// Returns the caller of a request, as far as the request itself says.
+    ///
+    /// Its peer is that of the [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) with which the
+    /// app is served, or of the `MockConnectInfo` of a test.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::{extract::ConnectInfo, http::Request};
+    /// use ratelimit::Caller;
+    ///
+    /// let peer = SocketAddr::from(([203, 0, 113, 7], 4711));
+    /// let mut request = Request::new(());
+    /// request.extensions_mut().insert(ConnectInfo(peer));
+    /// let (parts, ()) = request.into_parts();
+    ///
+    /// // The client at 203.0.113.7, if that is not a trusted proxy:
+    /// let caller = Caller::new(&parts);
+    /// ```
+    #[inline]
     pub fn new(parts: &'a Parts) -> Self {
         Self {
             parts,
-            peer: None,
+            peer: peer(parts),
             path: &[],
             identified: None,
         }
@@ -38,7 +57,8 @@ impl<'a> Caller<'a> {
         self.parts
     }
 
-    /// With the address at the other end of the connection.
+    /// Sets the address at the other end of the connection, instead of the one that the request has with
+    /// it. `None`: it has no address, as on a Unix socket.
     #[must_use]
     pub fn with_peer(self, peer: Option<IpAddr>) -> Self {
         Self { peer, ..self }
@@ -183,15 +203,8 @@ impl RateLimiter {
 
     #[inline]
     fn is_exempt_by_network(&self, caller: &Caller<'_>) -> bool {
-        let networks = &self.0.exempt_networks;
-        if networks.is_empty() {
-            return false;
-        }
-        let Some(peer) = caller.peer else {
-            return false;
-        };
-        let client = self.0.proxies.client_ip(peer, &caller.parts.headers);
-        networks.iter().any(|network| network.contains(&client))
+        let headers = &caller.parts.headers;
+        self.0.addresses.are_exempt(caller.peer, headers)
     }
 
     /// Which bucket a request is charged to under a policy, and with how much. `by_key` is the caller
@@ -339,15 +352,7 @@ impl RateLimiter {
     /// proxies.
     #[inline]
     pub(crate) fn by_ip(&self, caller: &Caller<'_>) -> ClientId {
-        let Some(peer) = caller.peer else {
-            self.0.no_peer.once(|| {
-                tracing::warn!(
-                    "the addresses of clients are not known, so all of them share one bucket: serve the app \
-                     with app.into_make_service_with_connect_info::<std::net::SocketAddr>()"
-                );
-            });
-            return ClientId::UNKNOWN_IP;
-        };
-        ClientId::ip(self.0.proxies.client_ip(peer, &caller.parts.headers))
+        let headers = &caller.parts.headers;
+        self.0.addresses.client(caller.peer, headers)
     }
 }

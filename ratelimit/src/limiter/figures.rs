@@ -104,7 +104,7 @@ impl RateLimiter {
     /// printf %s "$id" | openssl dgst -sha256 -hmac "$SECRET" | sed 's/.* //' | cut -c1-16
     /// ```
     pub fn client_digest(&self, client: ClientId) -> String {
-        self.0.digests.name(client)
+        self.0.digests.name(self.client_of(client))
     }
 
     /// Returns the client with this name in the log, if this process has turned it away lately.

@@ -1,6 +1,8 @@
 //! The limiter: from a request and a policy to a decision.
 
 mod account;
+mod address_settings;
+mod addresses;
 mod admin;
 mod builder;
 mod bypass;
@@ -26,8 +28,6 @@ mod watch;
 
 use std::{fmt, sync::Arc};
 
-use ipnet::IpNet;
-
 #[cfg(feature = "metrics")]
 use crate::client::LookUps;
 
@@ -35,16 +35,8 @@ pub(crate) use self::account::{Account, Accounts, Verdict};
 #[cfg(feature = "dashboard")]
 pub(crate) use self::sampled::Sampled;
 pub(crate) use self::status::OutsideDecisions;
-pub use self::{
-    admin::{SetTierError, Standing},
-    builder::{BuildError, Builder},
-    bypass::{Bypass, BypassError},
-    caller::Caller,
-    global::AlreadyInstalled,
-    header_style::HeaderStyle,
-    status::RateLimitStatus,
-};
 use self::{
+    addresses::Addresses,
     bypass::Switch,
     fleet::Fleet,
     known::Known,
@@ -56,9 +48,18 @@ use self::{
     wait_queue::{Backlog, WaitQueue},
     watch::Watch,
 };
+pub use self::{
+    admin::{SetTierError, Standing},
+    builder::{BuildError, Builder},
+    bypass::{Bypass, BypassError},
+    caller::Caller,
+    global::AlreadyInstalled,
+    header_style::HeaderStyle,
+    status::RateLimitStatus,
+};
 use crate::{
     budget::Budget,
-    client::{ClientDigests, StaticTiers, TierCache, TrustedProxies},
+    client::{ClientDigests, StaticTiers, TierCache},
     clock::{Clock, MonotonicClock},
     observe::Observer,
     policy::{OnStoreError, Policy},
@@ -95,8 +96,7 @@ struct Inner {
     known: Option<Known>,
     on_store_error: OnStoreError,
     tiers: Tiers,
-    proxies: TrustedProxies,
-    exempt_networks: Vec<IpNet>,
+    addresses: Addresses,
     secrets: Option<Secrets>,
     digests: ClientDigests,
     headers: HeaderStyle,
@@ -111,7 +111,6 @@ struct Inner {
     odd_bucket: Notice,
     defect: Notice,
     refusal: Notice,
-    no_peer: Notice,
     no_tiers: Notice,
     ambiguous_header: Notice,
     undeclared_tiers: UndeclaredTiers,
@@ -313,8 +312,7 @@ struct Settings {
     clock: Arc<dyn Clock>,
     on_store_error: OnStoreError,
     tiers: Tiers,
-    proxies: TrustedProxies,
-    exempt_networks: Vec<IpNet>,
+    addresses: Addresses,
     secrets: Option<Secrets>,
     digests: ClientDigests,
     headers: HeaderStyle,
@@ -342,8 +340,7 @@ impl Default for Settings {
             store,
             on_store_error: OnStoreError::default(),
             tiers: Tiers::Nobody,
-            proxies: TrustedProxies::default(),
-            exempt_networks: Vec::new(),
+            addresses: Addresses::default(),
             secrets: None,
             digests: ClientDigests::default(),
             headers: HeaderStyle::default(),
@@ -381,8 +378,7 @@ impl RateLimiter {
             store,
             on_store_error: settings.on_store_error,
             tiers: settings.tiers,
-            proxies: settings.proxies,
-            exempt_networks: settings.exempt_networks,
+            addresses: settings.addresses,
             secrets: settings.secrets,
             digests: settings.digests,
             headers: settings.headers,
@@ -397,7 +393,6 @@ impl RateLimiter {
             odd_bucket: Notice::default(),
             defect: Notice::default(),
             refusal: Notice::default(),
-            no_peer: Notice::default(),
             no_tiers: Notice::default(),
             ambiguous_header: Notice::default(),
             undeclared_tiers: UndeclaredTiers::default(),

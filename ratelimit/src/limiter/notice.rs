@@ -7,9 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) struct Notice(AtomicBool);
 
 impl Notice {
+    /// Returns whether it has been said.
+    #[inline]
+    pub(super) fn is_said(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     pub(super) fn once(&self, say: impl FnOnce()) {
         // Read first: what is said already must not cost the next requests a write.
-        if !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed) {
+        if !self.is_said() && !self.0.swap(true, Ordering::Relaxed) {
             say();
         }
     }

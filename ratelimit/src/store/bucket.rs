@@ -72,6 +72,11 @@ impl Bucket {
         self.client
     }
 
+    /// Returns the bucket of another client.
+    pub(crate) fn with_client(self, client: ClientId) -> Self {
+        Self { client, ..self }
+    }
+
     /// The bucket as it is kept where it is leased, and how; `None` where nothing is gained by that.
     #[cfg(feature = "redis")]
     pub(super) fn leased(&self) -> Option<(Self, &'static Lease)> {
