@@ -1,5 +1,6 @@
 //! Annotated handlers over real HTTP: what a client gets to see.
 
+mod addresses;
 mod admin;
 mod answers;
 mod api_keys;
