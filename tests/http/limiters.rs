@@ -78,7 +78,7 @@ fn a_wrong_setting_is_an_error_that_names_it() {
         ),
         (
             RateLimiter::builder().forwarded_header(ForwardedHeader::Forwarded),
-            "trusted_proxies",
+            "without trusted_proxies, trusted_hops or trusted_socket",
         ),
         (
             RateLimiter::builder().client_digest_secret("hunter2"),

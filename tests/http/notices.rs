@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Extension, Router, routing::get};
+use axum::{Extension, Router, http::Request, routing::get};
 use ratelimit::{
-    ApiKey, Bucket, Charge, ClientId, Decision, Figures, FleetBypass, FleetReport, FleetStore,
-    KnownKey, ManualClock, MemoryStore, RateLimiter, ResolveError, StaticTiers, Store, StoreError,
-    TierResolver, rate_limit,
+    ApiKey, Bucket, Builder, Caller, Charge, ClientId, Decision, Figures, FleetBypass, FleetReport,
+    FleetStore, ForwardedHeader, KnownKey, ManualClock, MemoryStore, RateLimiter, ResolveError,
+    StaticTiers, Store, StoreError, TierResolver, rate_limit,
 };
 use ratelimit_tests::{App, RedisServer, eventually};
 use tracing::subscriber::DefaultGuard;
@@ -79,6 +79,159 @@ async fn without_addresses_the_missing_line_is_named_once() {
         line.contains("into_make_service_with_connect_info::<std::net::SocketAddr>()"),
         "{line}"
     );
+}
+
+/// A request from a peer, if it has an address, with these headers.
+async fn send_from(limiter: &RateLimiter, peer: Option<&str>, headers: &[(&str, &str)]) {
+    let mut request = Request::get("/");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(()).expect("a request");
+    let (parts, ()) = request.into_parts();
+    let peer = peer.map(|peer| peer.parse().expect("an address"));
+    let caller = Caller::new(&parts).with_peer(peer);
+    let entries = ratelimit::policies();
+    let mut entries = entries.iter().flat_map(|entry| entry.policies());
+    let policy = entries.find(|policy| policy.name() == "noticed");
+    let policy = policy.expect("a policy of this module");
+    assert!(limiter.check(policy, caller).await.is_allowed());
+}
+
+/// Settings, a peer, a header that it sends, and what the log says of it; nothing if that is empty.
+struct Case<'a>(Builder, Option<&'a str>, (&'a str, &'a str), &'a [&'a str]);
+
+async fn assert_said_once(cases: Vec<Case<'_>>) {
+    for Case(builder, peer, header, said) in cases {
+        let (log, _guard) = Log::begin();
+        let case = format!("{peer:?} {header:?} {builder:?}");
+        let limiter = builder.tiers(StaticTiers::new(KEYS)).build();
+        let limiter = limiter.expect("nothing is wrong with it");
+        for _ in 0..3 {
+            send_from(&limiter, peer, &[header]).await;
+        }
+        let lines = log.lines();
+        assert_eq!(
+            lines.len(),
+            usize::from(!said.is_empty()),
+            "{case}: {lines:?}"
+        );
+        for (line, said) in said.iter().map(|said| (&lines[0], said)) {
+            assert!(
+                line.contains("WARN") && line.contains(said),
+                "{case}: {line}"
+            );
+            assert!(!line.contains("mallory"), "{line}");
+        }
+    }
+}
+
+const LISTED: (&str, &str) = ("x-forwarded-for", "203.0.113.7");
+const FORWARDED: (&str, &str) = ("forwarded", "for=203.0.113.7");
+const REAL_IP: (&str, &str) = ("x-real-ip", "203.0.113.7");
+const NONE: (&str, &str) = ("accept", "*/*");
+
+fn trusting() -> Builder {
+    RateLimiter::builder().trusted_proxies(["10.0.0.1"])
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_said_once_with_the_fix() {
+    let builder = RateLimiter::builder;
+    let mut cases = vec![
+        Case(
+            trusting(),
+            Some("10.0.0.2"),
+            LISTED,
+            &[r#"add .trusted_proxies(["10.0.0.2"]) to"#],
+        ),
+        Case(
+            builder(),
+            Some("192.168.0.1"),
+            FORWARDED,
+            &[r#"(["192.168.0.1"]).forwarded_header(ForwardedHeader::Forwarded)"#],
+        ),
+        Case(
+            builder(),
+            Some("172.16.0.1"),
+            REAL_IP,
+            &[r#"ForwardedHeader::Address(HeaderName::from_static("x-real-ip"))"#],
+        ),
+        Case(
+            builder(),
+            None,
+            LISTED,
+            &[
+                "add .trusted_socket() to",
+                "into_make_service_with_connect_info",
+            ],
+        ),
+        Case(trusting(), None, LISTED, &[".trusted_socket()"]),
+        // Clients of the internet, or of one's own network, that send what they like.
+        Case(builder(), Some("203.0.113.7"), LISTED, &[]),
+        Case(builder(), Some("100.128.0.1"), LISTED, &[]),
+        Case(builder(), Some("2001:db8::1"), LISTED, &[]),
+        Case(builder(), Some("10.0.0.1"), NONE, &[]),
+    ];
+    let internal = [
+        "127.0.0.1",
+        "169.254.1.1",
+        "100.127.0.1",
+        "fd00::1",
+        "fe80::1",
+        "::1",
+    ];
+    let fixes = internal.map(|peer| format!(r#"add .trusted_proxies(["{peer}"]) to"#));
+    let fixes = fixes.each_ref().map(|fix| [fix.as_str()]);
+    for (peer, fix) in internal.iter().zip(&fixes) {
+        cases.push(Case(builder(), Some(peer), LISTED, fix));
+    }
+    cases.push(Case(builder(), Some("::ffff:127.0.0.1"), LISTED, &fixes[0]));
+    assert_said_once(cases).await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_that_does_not_state_its_clients_is_said_once() {
+    let peer = Some("10.0.0.1");
+    let builder = RateLimiter::builder;
+    assert_said_once(vec![
+        Case(
+            trusting(),
+            peer,
+            FORWARDED,
+            &[
+                "does not send x-forwarded-for",
+                "(ForwardedHeader::Forwarded)",
+            ],
+        ),
+        Case(
+            trusting().forwarded_header(ForwardedHeader::Forwarded),
+            peer,
+            LISTED,
+            &[
+                "does not send forwarded",
+                "(ForwardedHeader::XForwardedFor)",
+            ],
+        ),
+        Case(
+            trusting(),
+            peer,
+            ("x-forwarded-for", "<mallory>"),
+            &["without an address that can be read"],
+        ),
+        Case(
+            trusting().exempt_networks(["10.0.0.0/8"]),
+            peer,
+            NONE,
+            &["10.0.0.1", "exempt_networks"],
+        ),
+        Case(trusting(), peer, LISTED, &[]),
+        // Its own requests, such as health checks.
+        Case(trusting(), peer, NONE, &[]),
+        Case(builder().trusted_socket(), None, LISTED, &[]),
+        Case(builder().trusted_hops(1), Some("10.0.0.2"), LISTED, &[]),
+    ])
+    .await;
 }
 
 #[tokio::test]
