@@ -15,8 +15,9 @@ pub enum Key {
     /// A key that the tier resolver does not know is only a claim: were it to get a bucket of its
     /// own, a fresh random key per request would be a way around every limit.
     Caller,
-    /// The client's IP address: the socket's peer, or what a trusted proxy says. IPv6 clients
-    /// share a bucket by /64, the least that a subscriber is given.
+    /// The client's IP address: the socket's peer, or the address that a trusted proxy states. IPv6
+    /// clients share a bucket by /64, the least that a subscriber is given, or by the limiter's
+    /// [`ipv6_prefix`](crate::Builder::ipv6_prefix).
     Ip,
     /// One bucket for everybody on the same tier.
     Global,
