@@ -15,10 +15,11 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, request::Parts};
 use ratelimit::{
-    Bucket, Builder, Caller, ClientId, ForwardedHeader, Policy, PolicySource, RateLimiter, policy,
-    rate_limit,
+    Bucket, Builder, Caller, ClientId, ForwardedHeader, Policy, PolicySource, RateLimiter,
+    dashboard, policy, rate_limit,
 };
 use ratelimit_tests::App;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixListener, UnixStream},
@@ -322,6 +323,27 @@ async fn an_operator_finds_an_ipv6_client_by_its_address_whatever_the_prefix_is(
         let other = ClientId::ip("2001:db8:1:300::1".parse().expect("an address"));
         assert_eq!(limiter.buckets_of(other).await.expect("a store"), []);
     }
+}
+
+#[tokio::test]
+async fn the_dashboard_finds_an_ipv6_client_by_its_address() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    let limiter = RateLimiter::builder().ipv6_prefix(48).build();
+    let limiter = limiter.expect("nothing is wrong with it");
+    let (parts, ()) = Request::new(()).into_parts();
+    let peer = "2001:db8:1:2::3".parse().expect("an address");
+    let caller = Caller::new(&parts).with_peer(Some(peer));
+    limiter.check(by_address_policy(), caller).await;
+
+    let page = dashboard(limiter).token(TOKEN).expect("long enough");
+    let app = App::start(Router::new().nest("/limits", page.into_router())).await;
+    let request = app.post("/limits/api/clients/peek").bearer_auth(TOKEN);
+    let request = request.json(&json!({ "client": "2001:db8:1:2::3" }));
+    let answer = request.send().await.expect("an answer");
+    let answer: Value = answer.json().await.expect("JSON");
+    assert_eq!(answer["client"], "ip:2001:db8:1::/48");
+    assert_eq!(answer["buckets"][0]["remaining"], LIMIT - 1);
 }
 
 #[tokio::test]

@@ -141,7 +141,8 @@ fn client(limiter: &RateLimiter, body: &ClientBody) -> Result<ClientId, Problem>
             )
         });
     }
-    name.parse().map_err(wrong)
+    let client = name.parse().map_err(wrong)?;
+    Ok(limiter.client_of(client))
 }
 
 /// Returns the key as a request's header carries it: without white space around it.

@@ -222,7 +222,7 @@ impl RateLimiter {
 
     /// Returns the client as this limiter has it: the IPv6 network of an address has the limiter's own
     /// prefix.
-    pub(super) fn client_of(&self, client: ClientId) -> ClientId {
+    pub(crate) fn client_of(&self, client: ClientId) -> ClientId {
         client.widened_to(self.0.addresses.ipv6_prefix)
     }
 
