@@ -4,6 +4,9 @@
 //! must not be able to choose it, so the header is believed only if it comes from a proxy that is
 //! trusted, and only as far as trusted proxies wrote it. `TRUSTED_PROXIES` says which they are:
 //! addresses and networks, with commas between them.
+//!
+//! If nginx connects through a Unix socket, there is no address to name: use `.trusted_socket()`, and
+//! serve the app with `axum::serve(UnixListener::bind(path)?, app)`.
 
 use std::{env, error::Error, net::SocketAddr, process::ExitCode};
 
