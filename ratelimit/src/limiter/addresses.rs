@@ -52,23 +52,23 @@ impl Addresses {
     /// Returns whether the client is in an exempt network. Only the client's own address counts, if it
     /// is certain: a trusted proxy's would exempt all clients behind it.
     #[inline]
-    pub(super) fn are_exempt(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+    pub(super) fn is_client_exempt(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
         if self.exempt.is_empty() {
             return false;
         }
         let address = self.proxies.client_address(peer, headers);
         if let Some(client) = address.certain() {
-            return self.exempts(client);
+            return self.is_exempt(client);
         }
         if let Some(proxy) = address.limited_by()
-            && self.exempts(proxy)
+            && self.is_exempt(proxy)
         {
             self.warn_of_proxy_not_exempt(proxy);
         }
         false
     }
 
-    fn exempts(&self, address: IpAddr) -> bool {
+    fn is_exempt(&self, address: IpAddr) -> bool {
         self.exempt.iter().any(|network| network.contains(&address))
     }
 

@@ -204,7 +204,7 @@ impl RateLimiter {
     #[inline]
     fn is_exempt_by_network(&self, caller: &Caller<'_>) -> bool {
         let headers = &caller.parts.headers;
-        self.0.addresses.are_exempt(caller.peer, headers)
+        self.0.addresses.is_client_exempt(caller.peer, headers)
     }
 
     /// Which bucket a request is charged to under a policy, and with how much. `by_key` is the caller

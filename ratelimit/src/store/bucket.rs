@@ -92,8 +92,8 @@ impl Bucket {
     ///
     /// Policy, tier, quota and the kind of client are in it as a 64-bit hash, of which the compiler
     /// has computed the parts; all that is hashed there comes from the application's own source. It
-    /// is laid over the half of the client's name that an address leaves empty. Of other names, which
-    /// are digests, each half is as good as random, and stays so.
+    /// is laid over the half of the client's name that an address leaves empty, except for the length of
+    /// an IPv6 prefix. Of other names, which are digests, each half is as good as random, and stays so.
     pub(crate) fn key(&self) -> BucketKey {
         let rule = self.policy.id() ^ self.tier.id().rotate_left(32) ^ self.client.kind_id();
         BucketKey(u128::from_be_bytes(self.client.name()) ^ u128::from(rule))

@@ -7,10 +7,11 @@ use std::{net::Ipv6Addr, ops::RangeInclusive};
 pub(crate) struct Ipv6Prefix(u8);
 
 impl Ipv6Prefix {
-    /// A provider has at least a /32, so that a shorter prefix would be many providers. A subscriber
-    /// has at least a /64 ([RFC 6177]), so that with a longer one a client would choose its bucket.
+    /// A provider has a /32 or a shorter prefix, so that fewer bits would be many providers. A host
+    /// chooses the last 64 bits of its address itself ([RFC 4291, section 2.5.1]), so that with more bits
+    /// a client would choose its bucket.
     ///
-    /// [RFC 6177]: https://www.rfc-editor.org/rfc/rfc6177
+    /// [RFC 4291, section 2.5.1]: https://www.rfc-editor.org/rfc/rfc4291#section-2.5.1
     pub(crate) const LENGTHS: RangeInclusive<u8> = 32..=64;
 
     pub(crate) fn new(length: u8) -> Option<Self> {
