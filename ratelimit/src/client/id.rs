@@ -3,7 +3,7 @@
 use std::{
     fmt::{self, Write},
     hash::{Hash, Hasher},
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
@@ -114,15 +114,19 @@ impl ClientId {
     /// Returns the client at an address, where IPv6 addresses share a client by this prefix.
     #[inline]
     pub(crate) fn ip_by(address: IpAddr, prefix: Ipv6Prefix) -> Self {
-        let v4 = match address {
-            IpAddr::V4(v4) => v4,
+        match address {
+            IpAddr::V4(v4) => Self::ipv4(v4),
             IpAddr::V6(v6) => match ipv4_inside(v6) {
-                Some(v4) => v4,
-                None => return Self::ipv6_network(v6, prefix),
+                Some(v4) => Self::ipv4(v4),
+                None => Self::ipv6_network(v6, prefix),
             },
-        };
+        }
+    }
+
+    #[inline]
+    pub(crate) fn ipv4(address: Ipv4Addr) -> Self {
         // In front, as in an IPv6 address its network is.
-        let name = u128::from(v4.to_bits()) << 96;
+        let name = u128::from(address.to_bits()) << 96;
         Self::new(Kind::V4, name.to_be_bytes())
     }
 

@@ -26,8 +26,8 @@ pub use self::{
 };
 pub(crate) use self::{
     address::{
-        ClientAddress, Gap, Ipv6Prefix, LONGEST_CHAIN, Trust, TrustedProxies, is_internal, network,
-        peer,
+        ClientAddress, Gap, Ipv6Prefix, LONGEST_CHAIN, Trust, TrustedProxies, is_internal,
+        is_internal_v4, network, peer,
     },
     cache::{CacheSettings, Resolved, TierCache},
     digest::ClientDigests,

@@ -43,8 +43,9 @@ impl Builder {
 
     /// Trusts a number of proxies between the client and this process, whatever their addresses: with 1
     /// the client is the last address in the [header](Self::forwarded_header), with 2 the one before
-    /// it. It is an alternative to [`trusted_proxies`](Self::trusted_proxies) and
-    /// [`trusted_socket`](Self::trusted_socket), for proxies whose addresses are not known in advance.
+    /// it. A request with fewer addresses shares the bucket of the last one that it has. Use it instead of
+    /// [`trusted_proxies`](Self::trusted_proxies) and [`trusted_socket`](Self::trusted_socket), for proxies
+    /// whose addresses are not known in advance.
     ///
     /// A client that reaches this process, or one of the proxies, on a shorter way chooses the address
     /// that it is limited by. So use it only if a firewall permits no other way, and prefer

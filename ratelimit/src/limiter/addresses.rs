@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::notice::Notice;
 use crate::client::{
     ClientAddress, ClientId, ForwardedHeader, Gap, Ipv6Prefix, TrustedProxies, is_internal,
+    is_internal_v4,
 };
 
 /// How a limiter finds the address of a client, and what it does with it.
@@ -32,11 +33,23 @@ impl Addresses {
     /// Returns the client by its address.
     #[inline]
     pub(super) fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> ClientId {
+        match peer {
+            // Most requests without proxies: there is nothing to look for in the headers.
+            Some(IpAddr::V4(peer)) if self.proxies.trust.is_none() && !is_internal_v4(peer) => {
+                ClientId::ipv4(peer)
+            }
+            _ => self.client_by_headers(peer, headers),
+        }
+    }
+
+    /// On its own, so that a check that does not need it does not save registers for it.
+    #[inline(never)]
+    fn client_by_headers(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> ClientId {
         let address = self.proxies.client_address(peer, headers);
         match address {
             ClientAddress::Stated(_) => {}
             ClientAddress::Peer(peer) => {
-                if is_internal(peer) && !self.notices.proxy_not_trusted.is_said() {
+                if !self.notices.proxy_not_trusted.is_said() && is_internal(peer) {
                     self.warn_of_proxy_not_trusted(peer, headers);
                 }
             }
@@ -49,13 +62,14 @@ impl Addresses {
         }
     }
 
+    #[inline]
+    pub(super) fn has_exempt_networks(&self) -> bool {
+        !self.exempt.is_empty()
+    }
+
     /// Returns whether the client is in an exempt network. Only the client's own address counts, if it
     /// is certain: a trusted proxy's would exempt all clients behind it.
-    #[inline]
     pub(super) fn is_client_exempt(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
-        if self.exempt.is_empty() {
-            return false;
-        }
         let address = self.proxies.client_address(peer, headers);
         if let Some(client) = address.certain() {
             return self.is_exempt(client);

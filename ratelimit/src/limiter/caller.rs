@@ -18,9 +18,18 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Caller<'a> {
     parts: &'a Parts,
-    peer: Option<IpAddr>,
+    peer: Peer,
     path: &'a [(String, String)],
     identified: Option<Identified<'a>>,
+}
+
+/// The address at the other end of the connection.
+#[derive(Clone, Copy)]
+enum Peer {
+    /// The one that the app is served with. It is looked for when it is needed: a caller with a known
+    /// API key is not limited by it.
+    OfConnection,
+    Given(Option<IpAddr>),
 }
 
 impl<'a> Caller<'a> {
@@ -47,7 +56,7 @@ impl<'a> Caller<'a> {
     pub fn new(parts: &'a Parts) -> Self {
         Self {
             parts,
-            peer: peer(parts),
+            peer: Peer::OfConnection,
             path: &[],
             identified: None,
         }
@@ -61,7 +70,18 @@ impl<'a> Caller<'a> {
     /// it. `None`: it has no address, as on a Unix socket.
     #[must_use]
     pub fn with_peer(self, peer: Option<IpAddr>) -> Self {
-        Self { peer, ..self }
+        Self {
+            peer: Peer::Given(peer),
+            ..self
+        }
+    }
+
+    #[inline]
+    fn peer(&self) -> Option<IpAddr> {
+        match self.peer {
+            Peer::OfConnection => peer(self.parts),
+            Peer::Given(peer) => peer,
+        }
     }
 
     /// With the parameters of the matched route, percent-decoded.
@@ -81,7 +101,7 @@ impl fmt::Debug for Caller<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the headers: they may hold an API key.
         f.debug_struct("Caller")
-            .field("peer", &self.peer)
+            .field("peer", &self.peer())
             .field("identified", &self.identified)
             .finish_non_exhaustive()
     }
@@ -203,8 +223,9 @@ impl RateLimiter {
 
     #[inline]
     fn is_exempt_by_network(&self, caller: &Caller<'_>) -> bool {
-        let headers = &caller.parts.headers;
-        self.0.addresses.is_client_exempt(caller.peer, headers)
+        let addresses = &self.0.addresses;
+        addresses.has_exempt_networks()
+            && addresses.is_client_exempt(caller.peer(), &caller.parts.headers)
     }
 
     /// Which bucket a request is charged to under a policy, and with how much. `by_key` is the caller
@@ -353,6 +374,6 @@ impl RateLimiter {
     #[inline]
     pub(crate) fn by_ip(&self, caller: &Caller<'_>) -> ClientId {
         let headers = &caller.parts.headers;
-        self.0.addresses.client(caller.peer, headers)
+        self.0.addresses.client(caller.peer(), headers)
     }
 }

@@ -6,9 +6,6 @@ use super::{Entry, node};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-static CF_CONNECTING_IP: HeaderName = HeaderName::from_static("cf-connecting-ip");
-static TRUE_CLIENT_IP: HeaderName = HeaderName::from_static("true-client-ip");
-static FLY_CLIENT_IP: HeaderName = HeaderName::from_static("fly-client-ip");
 
 /// The header in which trusted proxies state the address of their client.
 ///
@@ -60,18 +57,12 @@ impl ForwardedHeader {
         }
     }
 
-    /// Returns the name of a header of a request in which proxies commonly state an address.
+    /// Returns the name of a header of the request in which a proxy has stated an address. Nearly every
+    /// proxy writes one of three, those that have a header of their own as well.
     pub(crate) fn find(headers: &HeaderMap) -> Option<&'static HeaderName> {
-        [
-            &X_FORWARDED_FOR,
-            &FORWARDED,
-            &X_REAL_IP,
-            &CF_CONNECTING_IP,
-            &TRUE_CLIENT_IP,
-            &FLY_CLIENT_IP,
-        ]
-        .into_iter()
-        .find(|name| headers.contains_key(*name))
+        [&X_FORWARDED_FOR, &FORWARDED, &X_REAL_IP]
+            .into_iter()
+            .find(|name| headers.contains_key(*name))
     }
 
     /// Returns whether the name is that of a list, which is not a header with one address.

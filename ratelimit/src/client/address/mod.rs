@@ -40,7 +40,7 @@ use std::net::IpAddr;
 pub use self::forwarded_header::ForwardedHeader;
 pub(crate) use self::{
     ipv6_prefix::Ipv6Prefix,
-    network::{is_internal, network},
+    network::{is_internal, is_internal_v4, network},
     node::ipv4_inside,
     peer::peer,
     proxies::{LONGEST_CHAIN, Trust, TrustedProxies},

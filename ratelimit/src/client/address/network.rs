@@ -25,13 +25,28 @@ fn canonical(network: IpNet) -> IpNet {
 /// is mostly a proxy.
 ///
 /// [RFC 6598]: https://www.rfc-editor.org/rfc/rfc6598
-#[inline]
 pub(crate) fn is_internal(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let is_shared = v4.to_bits() >> 22 == Ipv4Addr::new(100, 64, 0, 0).to_bits() >> 22;
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || is_shared
-        }
+        IpAddr::V4(v4) => is_internal_v4(v4),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
+}
+
+/// Does what [`is_internal`] does. Every request of a client without a proxy comes here, so that the
+/// address is compared as a number, which takes a fraction of the time that its bytes take.
+#[inline]
+pub(crate) fn is_internal_v4(address: Ipv4Addr) -> bool {
+    const NETWORKS: [([u8; 4], u32); 6] = [
+        ([10, 0, 0, 0], 8),
+        ([100, 64, 0, 0], 10),
+        ([127, 0, 0, 0], 8),
+        ([169, 254, 0, 0], 16),
+        ([172, 16, 0, 0], 12),
+        ([192, 168, 0, 0], 16),
+    ];
+
+    NETWORKS.iter().any(|(network, length)| {
+        let differences = address.to_bits() ^ u32::from_be_bytes(*network);
+        differences >> (32 - length) == 0
+    })
 }

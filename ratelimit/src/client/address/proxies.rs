@@ -35,6 +35,11 @@ pub(crate) enum Trust {
 }
 
 impl Trust {
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::NoProxy)
+    }
+
     /// Returns whether the proxy at this place is trusted. The peer is at 0, and the proxy that called it
     /// is at 1.
     ///
@@ -57,21 +62,12 @@ impl Trust {
 
 impl TrustedProxies {
     /// Returns the client's address, given the socket's peer.
-    #[inline]
     pub(crate) fn client_address(
         &self,
         peer: Option<IpAddr>,
         headers: &HeaderMap,
     ) -> ClientAddress {
         let peer = peer.map(|address| address.to_canonical());
-        match (&self.trust, peer) {
-            (Trust::NoProxy, Some(peer)) => ClientAddress::Peer(peer),
-            (Trust::NoProxy, None) => ClientAddress::Unknown,
-            _ => self.find(peer, headers),
-        }
-    }
-
-    fn find(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> ClientAddress {
         if !self.trust.includes(0, peer) {
             return peer.map_or(ClientAddress::Unknown, ClientAddress::Peer);
         }

@@ -138,6 +138,47 @@ proptest! {
     }
 }
 
+#[test]
+fn internal_networks_end_where_they_end() {
+    for (network, is_outside) in [
+        ("10.0.0.0-10.255.255.255", ["9.255.255.255", "11.0.0.0"]),
+        (
+            "100.64.0.0-100.127.255.255",
+            ["100.63.255.255", "100.128.0.0"],
+        ),
+        (
+            "127.0.0.0-127.255.255.255",
+            ["126.255.255.255", "128.0.0.0"],
+        ),
+        (
+            "169.254.0.0-169.254.255.255",
+            ["169.253.255.255", "169.255.0.0"],
+        ),
+        (
+            "172.16.0.0-172.31.255.255",
+            ["172.15.255.255", "172.32.0.0"],
+        ),
+        (
+            "192.168.0.0-192.168.255.255",
+            ["192.167.255.255", "192.169.0.0"],
+        ),
+        ("::1-::1", ["::", "::2"]),
+        ("fc00::-fdff:ffff::", ["fbff::", "fe00::"]),
+        ("fe80::-febf:ffff::", ["fe7f::", "fec0::"]),
+        (
+            "::ffff:10.0.0.0-::ffff:10.255.0.0",
+            ["::ffff:9.0.0.0", "::ffff:11.0.0.0"],
+        ),
+    ] {
+        let is_internal = |address: &str| is_internal(address.parse().expect("an address"));
+        let (first, last) = network.split_once('-').expect("first and last");
+        assert!(is_internal(first) && is_internal(last), "{network}");
+        for address in is_outside {
+            assert!(!is_internal(address), "{address}");
+        }
+    }
+}
+
 /// A header that costs more than linear time to read would keep this from coming to an end.
 #[test]
 fn a_long_header_costs_linear_time() {
