@@ -266,6 +266,42 @@ impl Drop for UnixApp {
 }
 
 #[tokio::test]
+async fn a_network_is_exempt_by_addresses_that_are_certain_in_each_form() {
+    let proxy = ("x-forwarded-for", "203.0.113.7");
+    let rubbish = ("x-forwarded-for", "10.1.2.3, rubbish");
+    let none = ("accept", "*/*");
+    for (exempt, peer, header, is_exempt) in [
+        ("10.1.0.0/16", "10.1.2.3", none, true),
+        ("10.1.0.0/16", "::ffff:10.1.2.3", none, true),
+        ("::ffff:10.1.0.0/112", "10.1.2.3", none, true),
+        ("10.1.0.0/16", "::ffff:10.2.2.3", none, false),
+        // The well-known prefix is not for private addresses, whatever the sender makes of it.
+        ("10.1.0.0/16", "64:ff9b::10.1.2.3", none, false),
+        ("64:ff9b::/96", "64:ff9b::10.1.2.3", none, true),
+        ("2001:db8::/32", "2001:db8::1", none, true),
+        ("203.0.113.0/24", "192.0.2.1", proxy, true),
+        ("203.0.113.0/24", "::ffff:192.0.2.1", proxy, true),
+        ("203.0.113.0/24", "192.0.2.2", proxy, false),
+        // The proxy at 192.0.2.1 is never exempt.
+        ("192.0.2.0/24", "192.0.2.1", proxy, false),
+        ("192.0.2.0/24", "192.0.2.1", rubbish, false),
+        ("192.0.2.0/24", "192.0.2.1", none, false),
+        ("192.0.2.0/24", "192.0.2.2", none, true),
+        ("10.1.0.0/16", "192.0.2.1", rubbish, false),
+    ] {
+        let builder = RateLimiter::builder().trusted_proxies(["192.0.2.1"]);
+        let limiter = builder.exempt_networks([exempt]).build();
+        let limiter = limiter.expect("nothing is wrong with it");
+        let request = Request::get("/").header(header.0, header.1);
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        let caller = Caller::new(&parts).with_peer(Some(peer.parse().expect("an address")));
+        let status = limiter.check(by_address_policy(), caller).await;
+        let is_limited = status.remaining().is_some();
+        assert_ne!(is_limited, is_exempt, "{exempt} {peer} {header:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_operator_finds_an_ipv6_client_by_its_address_whatever_the_prefix_is() {
     const ADDRESS: &str = "2001:db8:1:2ff:3:4:5:6";
 

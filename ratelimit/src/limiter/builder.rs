@@ -68,7 +68,7 @@ type MakeCache = Box<dyn FnOnce(CacheSettings, Arc<dyn Clock>) -> TierCache + Se
 pub enum BuildError {
     /// A trusted proxy is neither an address nor a network.
     #[error(
-        "trusted_proxies: {0:?} is neither an IP address such as 10.0.0.1 nor a network such as 10.0.0.0/8; give each of them as a text of its own"
+        "trusted_proxies: {0:?} is neither an IP address such as 10.0.0.1 nor a network such as 10.0.0.0/8; give each of them as a text of its own, and use trusted_socket() for a Unix socket"
     )]
     TrustedProxy(String),
     /// A network of trusted proxies that holds everybody.
