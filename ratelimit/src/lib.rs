@@ -112,8 +112,8 @@ pub use self::{
     },
     clock::{Clock, ManualClock, MonotonicClock},
     http::{
-        Limit, NoIdentity, NotLimited, PolicySource, RATE_LIMIT_HEADERS, RateLimit,
-        RateLimitExceeded, RateLimitLayer, RateLimited, RateLimitedRejection, Responder,
+        DrainBody, DrainBodyLayer, Limit, NoIdentity, NotLimited, PolicySource, RATE_LIMIT_HEADERS,
+        RateLimit, RateLimitExceeded, RateLimitLayer, RateLimited, RateLimitedRejection, Responder,
         StoreUnavailable,
     },
     limiter::{

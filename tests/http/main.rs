@@ -13,9 +13,15 @@ mod outage;
 mod shapes;
 mod stores;
 mod tier_look_ups;
+mod uploads;
 
 use std::time::Duration;
 
+use axum::body::Body;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use ratelimit::{Builder, ManualClock, MemoryStore, RateLimiter, StaticTiers};
 use ratelimit_tests::RedisServer;
 
@@ -71,4 +77,11 @@ async fn impatient_limiter_on(server: &RedisServer) -> RateLimiter {
     let store = server.builder().timeout(USUAL_TIMEOUT).connect().await;
     let builder = RateLimiter::builder().store(store.expect("a redis-server"));
     builder.build().expect("nothing is wrong with it")
+}
+
+/// A client that speaks HTTP/2 without negotiating it.
+fn http2() -> Client<HttpConnector, Body> {
+    Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http()
 }

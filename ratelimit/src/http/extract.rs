@@ -14,6 +14,7 @@ use super::{
     check::{decide, finish, finish_rejection},
     decisions::decided,
     source::{Source, SourceOf},
+    unread_body,
 };
 use crate::limiter::{RateLimitStatus, RateLimiter};
 
@@ -190,7 +191,13 @@ where
     S: Send + Sync,
     T: FromRequestParts<S>,
 {
-    let status = decide(parts, state, of, None).await?;
+    let status = match decide(parts, state, of, None).await {
+        Ok(status) => status,
+        Err(mut rejection) => {
+            unread_body::announce_close(parts, rejection.headers_mut());
+            return Err(rejection);
+        }
+    };
     let rejection = match T::from_request_parts(parts, state).await {
         Ok(inner) => return Ok((status, inner)),
         Err(rejection) => rejection.into_response(),
@@ -208,7 +215,13 @@ where
     T: FromRequest<S>,
 {
     let (mut parts, body) = request.into_parts();
-    let status = decide(&mut parts, state, of, None).await?;
+    let status = match decide(&mut parts, state, of, None).await {
+        Ok(status) => status,
+        Err(mut rejection) => {
+            unread_body::leave(&parts, body, rejection.headers_mut());
+            return Err(rejection);
+        }
+    };
     let request = Request::from_parts(parts, body);
     let rejection = match T::from_request(request, state).await {
         Ok(inner) => return Ok((status, inner)),

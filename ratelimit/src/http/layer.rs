@@ -25,6 +25,7 @@ use super::{
     decisions::want,
     grpc,
     source::Source,
+    unread_body,
 };
 use crate::limiter::RateLimiter;
 
@@ -36,6 +37,9 @@ use crate::limiter::RateLimiter;
 /// layer gives its cost back, if the layers in between keep the response's extensions. (A handler with
 /// several attributes checks them all in one step.) If layer and handler have the same policy and the
 /// same limiter, they charge a request once. A gRPC client gets `RESOURCE_EXHAUSTED` for a 429.
+///
+/// Of a rejected request's body up to 256 KiB are read in the background, so that the client sees the
+/// rejection: see [`DrainBodyLayer`](crate::DrainBodyLayer).
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -149,7 +153,7 @@ where
     S::Future: Send,
     P: PolicySource,
     P::Identity: FromRequestParts<()>,
-    B: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
@@ -181,10 +185,15 @@ where
                     finish_around(P::limits(), &status, &mut response).await;
                     Ok(response)
                 }
-                Err(rejection) if grpc::is_grpc(&parts) => {
-                    Ok(grpc::answer(rejection.into_response()))
+                Err(mut rejection) => {
+                    unread_body::leave(&parts, body, rejection.headers_mut());
+                    let response = rejection.into_response();
+                    Ok(if grpc::is_grpc(&parts) {
+                        grpc::answer(response)
+                    } else {
+                        response
+                    })
                 }
-                Err(rejection) => Ok(rejection.into_response()),
             }
         })
     }

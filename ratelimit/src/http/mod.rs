@@ -11,6 +11,7 @@ mod limit;
 mod rejection;
 mod source;
 mod unavailable;
+mod unread_body;
 
 pub(crate) use self::decisions::want;
 #[cfg(feature = "dashboard")]
@@ -23,4 +24,5 @@ pub use self::{
     limit::{Limit, NoIdentity, PolicySource},
     rejection::RateLimitedRejection,
     unavailable::StoreUnavailable,
+    unread_body::{DrainBody, DrainBodyLayer},
 };

@@ -1,6 +1,7 @@
 //! The response to a request that does not come to its handler.
 
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 
 /// The rejection of [`RateLimited<P, T>`](crate::RateLimited): the answer to a request that is turned
 /// away, or `T`'s own rejection with the rate-limit headers.
@@ -40,6 +41,10 @@ impl RateLimitedRejection {
         Self {
             response: Box::new(response),
         }
+    }
+
+    pub(super) fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.response.headers_mut()
     }
 }
 
