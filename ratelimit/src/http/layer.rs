@@ -23,7 +23,7 @@ use super::{
     PolicySource,
     check::{decide, finish_around},
     decisions::want,
-    grpc,
+    grpc::{self, Grpc},
     source::Source,
     unread_body,
 };
@@ -36,10 +36,14 @@ use crate::limiter::RateLimiter;
 /// headers describe the tighter limit. A request that the handler's limit rejects does not count: the
 /// layer gives its cost back, if the layers in between keep the response's extensions. (A handler with
 /// several attributes checks them all in one step.) If layer and handler have the same policy and the
-/// same limiter, they charge a request once. A gRPC client gets `RESOURCE_EXHAUSTED` for a 429.
+/// same limiter, they charge a request once.
 ///
-/// Of a rejected request's body up to 256 KiB are read in the background, so that the client sees the
-/// rejection: see [`DrainBodyLayer`](crate::DrainBodyLayer).
+/// Clients of [gRPC] and [gRPC-Web] get the status `RESOURCE_EXHAUSTED` in place of a 429, and
+/// `UNAVAILABLE` in place of a 503. Of a rejected request's body up to 256 KiB are read in the
+/// background, so that the client sees the rejection: see [`DrainBodyLayer`](crate::DrainBodyLayer).
+///
+/// [gRPC]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+/// [gRPC-Web]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -188,10 +192,9 @@ where
                 Err(mut rejection) => {
                     unread_body::leave(&parts, body, rejection.headers_mut());
                     let response = rejection.into_response();
-                    Ok(if grpc::is_grpc(&parts) {
-                        grpc::answer(response)
-                    } else {
-                        response
+                    Ok(match Grpc::of(&parts) {
+                        Some(form) => grpc::reject(form, response),
+                        None => response,
                     })
                 }
             }

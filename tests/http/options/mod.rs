@@ -1,6 +1,7 @@
 //! Each option of the attribute, on both stores.
 
 mod costs;
+mod grpc;
 mod headers;
 mod keys;
 mod known_callers;
