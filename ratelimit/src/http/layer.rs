@@ -23,6 +23,7 @@ use super::{
     PolicySource,
     check::{decide, finish_around},
     decisions::want,
+    exempt_path,
     grpc::{self, Grpc},
     source::Source,
     unread_body,
@@ -83,10 +84,21 @@ impl<P> RateLimitLayer<P> {
     }
 
     /// Exempts requests for these paths: for exactly this path, or, with `/*` at its end, for each
-    /// path that begins with it and has no segment `..`, which a service inside might resolve.
+    /// path that begins with it.
     ///
     /// A path is written as in the routes of the router that the layer is put on. A layer within a
     /// router that is nested at `/api` exempts `/health`; one around both exempts `/api/health`.
+    ///
+    /// A request's path is compared as it is sent, with upper and lower case, and without its query. A
+    /// service inside, or a proxy behind it, may read another path from it than this layer does. So a
+    /// path is never exempt if it has
+    ///
+    /// - a segment of dots, such as `.` and `..`, also before a `;`, with spaces, or percent-encoded,
+    /// - an empty segment other than the last, as in `/static//etc`,
+    /// - a backslash, or an encoded slash, backslash, percent sign or control character,
+    /// - a percent sign without two digits, or bytes that are not UTF-8,
+    /// - a character that is invisible, or that compatibility normalization turns into one of these,
+    ///   such as `．`.
     ///
     /// ```
     /// # use axum::{Router, routing::get};
@@ -97,9 +109,23 @@ impl<P> RateLimitLayer<P> {
     ///     .layer(RateLimitLayer::<Everything>::new().exempt_paths(["/health"]));
     /// let app: Router = Router::new().nest("/api", api);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if one of these paths can never be exempt: if it does not begin with `/`, or is one of
+    /// the above.
     #[must_use]
+    #[track_caller]
     pub fn exempt_paths(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.exempt = paths.into_iter().map(Into::into).collect();
+        for path in &*self.settings.exempt {
+            assert!(
+                exempt_path::is_unambiguous(path),
+                "invalid exempt path {path:?}\n\
+                 help: write it as clients send it, as in \"/health\" or \"/static/*\": it begins with \
+                 `/`, and has no segments `.` and `..`, no `//` and no encoded separators"
+            );
+        }
         self
     }
 
@@ -117,19 +143,12 @@ impl Settings {
         // Within a nested router this is without the prefix. The full path is not looked at as well:
         // a router nested at `/static` would exempt all of its routes by `/static/*`.
         let path = parts.uri.path();
-        self.exempt
-            .iter()
-            .any(|exempt| match exempt.strip_suffix('*') {
-                Some(beginning) => path.starts_with(beginning) && !has_parent_segment(path),
-                None => path == exempt,
-            })
+        let is_exempt = |exempt: &String| match exempt.strip_suffix('*') {
+            Some(beginning) => path.starts_with(beginning),
+            None => path == exempt,
+        };
+        self.exempt.iter().any(is_exempt) && exempt_path::is_unambiguous(path)
     }
-}
-
-/// Returns whether a segment of the path leads to the one above: `..`, also percent-encoded.
-fn has_parent_segment(path: &str) -> bool {
-    path.split('/')
-        .any(|segment| segment.to_ascii_lowercase().replace("%2e", ".") == "..")
 }
 
 impl<S, P> Layer<S> for RateLimitLayer<P> {

@@ -3,6 +3,7 @@
 mod check;
 mod decisions;
 mod exceeded;
+mod exempt_path;
 mod extract;
 mod grpc;
 mod headers;

@@ -1,6 +1,7 @@
 //! Each option of the attribute, on both stores.
 
 mod costs;
+mod exempt_paths;
 mod grpc;
 mod headers;
 mod keys;
