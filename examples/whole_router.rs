@@ -44,8 +44,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .route("/articles", get(articles))
         .route("/comments", post(comment))
         .route("/health", get(health))
-        // After the routes, since it is for those that are there already. Whoever watches the
-        // service must not be turned away.
+        // After the routes, since it is for those that are there already. Health checks are not
+        // limited. A `CorsLayer` would come after this one, so that its headers are on a 429 as well.
         .layer(RateLimitLayer::<Everything>::new().exempt_paths(["/health"]));
 
     ratelimit_examples::announce(&listener, "in memory", TRY)?;

@@ -15,7 +15,11 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{Request, request::Parts};
+use http::{
+    Method, Request,
+    header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN},
+    request::Parts,
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -42,6 +46,7 @@ use crate::limiter::RateLimiter;
 /// Clients of [gRPC] and [gRPC-Web] get the status `RESOURCE_EXHAUSTED` in place of a 429, and
 /// `UNAVAILABLE` in place of a 503. Of a rejected request's body up to 256 KiB are read in the
 /// background, so that the client sees the rejection: see [`DrainBodyLayer`](crate::DrainBodyLayer).
+/// CORS preflights are exempt: see [`limit_preflights`](Self::limit_preflights).
 ///
 /// [gRPC]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 /// [gRPC-Web]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md
@@ -68,15 +73,18 @@ pub struct RateLimitLayer<P> {
 #[derive(Clone)]
 struct Settings {
     exempt: Arc<[String]>,
+    limits_preflights: bool,
     limiter: Option<RateLimiter>,
 }
 
 impl<P> RateLimitLayer<P> {
-    /// Limits every request.
+    /// Makes a layer that limits every request but CORS preflights: see
+    /// [`limit_preflights`](Self::limit_preflights).
     pub fn new() -> Self {
         Self {
             settings: Settings {
                 exempt: Arc::default(),
+                limits_preflights: false,
                 limiter: None,
             },
             policy: PhantomData,
@@ -129,6 +137,39 @@ impl<P> RateLimitLayer<P> {
         self
     }
 
+    /// Limits CORS preflights as well.
+    ///
+    /// By default they are exempt: a browser sends one by itself before a request to another origin, and
+    /// cannot send that request if the preflight is rejected. A preflight is an `OPTIONS` request with
+    /// the headers `Origin` and `Access-Control-Request-Method`, and without a body ([Fetch]).
+    ///
+    /// Any client can send these, so that nothing limits what answers them. That is little if a
+    /// `CorsLayer` does, inside or outside of this layer. It matters if a route has an `OPTIONS` handler
+    /// of its own, which `#[rate_limit]` limits as any other handler.
+    ///
+    /// A `CorsLayer` goes outside of this one, so that a page of another origin can read a 429:
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use ratelimit::RateLimitLayer;
+    /// use tower_http::cors::CorsLayer;
+    ///
+    /// ratelimit::policy! { Everything: limit = 1000, per = "1m" }
+    ///
+    /// let app: Router = Router::new()
+    ///     .route("/", get(async || "hello"))
+    ///     .layer(RateLimitLayer::<Everything>::new())
+    ///     // The last layer is the outermost.
+    ///     .layer(CorsLayer::permissive().expose_headers(ratelimit::RATE_LIMIT_HEADERS));
+    /// ```
+    ///
+    /// [Fetch]: https://fetch.spec.whatwg.org/#cors-preflight-request
+    #[must_use]
+    pub fn limit_preflights(mut self) -> Self {
+        self.settings.limits_preflights = true;
+        self
+    }
+
     /// Sets the limiter of this layer, in place of the program's or the router's. The handlers inside
     /// keep theirs.
     #[must_use]
@@ -139,7 +180,7 @@ impl<P> RateLimitLayer<P> {
 }
 
 impl Settings {
-    fn exempts(&self, parts: &Parts) -> bool {
+    fn exempts(&self, parts: &Parts, body: &impl HttpBody) -> bool {
         // Within a nested router this is without the prefix. The full path is not looked at as well:
         // a router nested at `/static` would exempt all of its routes by `/static/*`.
         let path = parts.uri.path();
@@ -147,8 +188,16 @@ impl Settings {
             Some(beginning) => path.starts_with(beginning),
             None => path == exempt,
         };
-        self.exempt.iter().any(is_exempt) && exempt_path::is_unambiguous(path)
+        (self.exempt.iter().any(is_exempt) && exempt_path::is_unambiguous(path))
+            || (!self.limits_preflights && is_preflight(parts) && body.is_end_stream())
     }
+}
+
+/// Returns whether a browser asks by this request if it may send another one.
+fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(ORIGIN)
+        && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 impl<S, P> Layer<S> for RateLimitLayer<P> {
@@ -195,7 +244,7 @@ where
         let settings = self.settings.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            if settings.exempts(&parts) {
+            if settings.exempts(&parts, &body) {
                 let response = inner.call(Request::from_parts(parts, body)).await?;
                 return Ok(response.map(Body::new));
             }
@@ -250,6 +299,7 @@ impl<P> fmt::Debug for RateLimitLayer<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimitLayer")
             .field("exempt", &self.settings.exempt)
+            .field("limits_preflights", &self.settings.limits_preflights)
             .finish_non_exhaustive()
     }
 }
@@ -259,6 +309,7 @@ impl<S: fmt::Debug, P> fmt::Debug for RateLimit<S, P> {
         f.debug_struct("RateLimit")
             .field("inner", &self.inner)
             .field("exempt", &self.settings.exempt)
+            .field("limits_preflights", &self.settings.limits_preflights)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! Each option of the attribute, on both stores.
 
+mod cors;
 mod costs;
 mod exempt_paths;
 mod grpc;
