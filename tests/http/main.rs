@@ -4,6 +4,7 @@ mod addresses;
 mod admin;
 mod answers;
 mod api_keys;
+mod cancellation;
 mod identity;
 mod limiters;
 mod notices;
