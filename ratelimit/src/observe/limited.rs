@@ -223,13 +223,15 @@ mod tests {
         for n in 0..90 {
             limited.note(client(n % 30));
         }
-        assert!((29..=31).contains(&limited.unique()));
+        // The hashes are random: of 30 clients four or more share registers in one run of 100,000.
+        assert!((27..=33).contains(&limited.unique()));
         limited.turn(1_000_010);
         limited.note(client(7));
         limited.note(client(70));
-        assert!((30..=32).contains(&limited.unique()));
+        assert!((28..=34).contains(&limited.unique()));
         limited.turn(1_000_061);
-        assert_eq!(limited.unique(), 2, "those of ten seconds later");
+        let later = limited.unique();
+        assert!((1..=2).contains(&later), "those of ten seconds later");
         limited.turn(1_000_200);
         assert_eq!(limited.unique(), 0);
     }
