@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use axum::{
     Router,
+    body::Body,
     http::Request,
     routing::{MethodRouter, get},
 };
 use ratelimit::{
-    Caller, PolicyEntry, RateLimiter, rate_limit,
+    Caller, PolicyEntry, RateLimitLayer, RateLimiter, policy, rate_limit,
     testing::{TestLimiter, assert_limited, assert_remaining},
 };
 
@@ -50,6 +51,45 @@ async fn they_do_not_share_a_bucket_unseen() {
         .layer(limiter.layer());
     assert_remaining(&limiter.get(&app, "/first").await, 0);
     limiter.get(&app, "/second").await;
+}
+
+#[rate_limit(limit = 1, key = host)]
+async fn by_host() {}
+
+#[rate_limit(limit = 1, key = (host, path("id")))]
+async fn by_host_and_path() {}
+
+policy! { ByHost: limit = 1, key = host }
+
+#[tokio::test]
+async fn tenants_are_told_apart_by_the_attribute_and_the_macro() {
+    let layered = Router::new()
+        .route("/layer", get(async || "done"))
+        .layer(RateLimitLayer::<ByHost>::new());
+    let limiter = TestLimiter::with(|builder| builder.hosts(["a.example", "b.example"]));
+    let app = Router::new()
+        .route("/", get(by_host))
+        .route("/page/{id}", get(by_host_and_path))
+        .merge(layered)
+        .layer(limiter.layer());
+    let status = async |host: &str, path: &str| {
+        let request = Request::get(path).header("host", host).body(Body::empty());
+        limiter
+            .send(&app, request.expect("a request"))
+            .await
+            .status()
+    };
+    for path in ["/", "/page/1", "/page/2", "/layer"] {
+        for host in ["a.example", "b.example:443", "c.example"] {
+            assert_eq!(status(host, path).await, 200, "{host}{path}");
+            assert_eq!(status(host, path).await, 429, "{host}{path}");
+        }
+        assert_eq!(
+            status("d.example", path).await,
+            429,
+            "the address's, as c's"
+        );
+    }
 }
 
 #[test]

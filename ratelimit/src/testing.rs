@@ -52,6 +52,10 @@ use crate::{
 /// as when two tests each declare an `async fn handler` of their own. A `TestLimiter` that both of them
 /// ask panics at the first request to the second, since they would share their buckets: give one of
 /// them another `name = "…"`.
+///
+/// It also needs no [`hosts`](Builder::hosts) if a policy has the key `host`: without them such a policy
+/// is keyed by the client's address. `TestLimiter::with(|builder| builder.hosts(["shop.example.com"]))`
+/// believes that host.
 #[derive(Clone, Debug)]
 pub struct TestLimiter {
     limiter: RateLimiter,

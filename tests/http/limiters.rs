@@ -104,6 +104,19 @@ fn a_wrong_setting_is_an_error_that_names_it() {
                 .tier_cache_capacity(0),
             "at least 1",
         ),
+        (
+            RateLimiter::builder().hosts(["shop.example.com", "https://a.example"]),
+            "hosts: \"https://a.example\" is not a host: write the host alone",
+        ),
+        (RateLimiter::builder().hosts(["*"]), "any_host()"),
+        (
+            RateLimiter::builder().hosts(Vec::<String>::new()),
+            "hosts: the list is empty",
+        ),
+        (
+            RateLimiter::builder().hosts(["a.example"]).any_host(),
+            "hosts and any_host exclude each other",
+        ),
     ];
     for (builder, named) in cases {
         assert!(!format!("{builder:?}").contains("hunter2"), "{builder:?}");

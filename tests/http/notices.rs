@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    net::IpAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,9 +12,10 @@ use std::{
 
 use axum::{Extension, Router, http::Request, routing::get};
 use ratelimit::{
-    ApiKey, Bucket, Builder, Caller, Charge, ClientId, Decision, Figures, FleetBypass, FleetReport,
-    FleetStore, ForwardedHeader, KnownKey, ManualClock, MemoryStore, RateLimiter, ResolveError,
-    StaticTiers, Store, StoreError, TierResolver, rate_limit,
+    Algorithm, ApiKey, Bucket, Builder, Caller, Charge, ClientId, Decision, Figures, FleetBypass,
+    FleetReport, FleetStore, ForwardedHeader, Key, KnownKey, ManualClock, MemoryStore, Policy,
+    Quota, RateLimiter, ResolveError, StaticTiers, Store, StoreError, Tier, TierResolver,
+    rate_limit,
 };
 use ratelimit_tests::{App, RedisServer, eventually};
 use tracing::subscriber::DefaultGuard;
@@ -250,6 +252,38 @@ async fn tiers_that_nobody_can_be_on_are_said_once() {
     assert!(line.contains("noticed"), "{line}");
     assert!(line.contains("RateLimiter::builder().tiers("), "{line}");
     assert!(!line.contains("s3cret"), "{line}");
+}
+
+#[tokio::test]
+async fn a_host_that_no_setting_believes_is_said_once() {
+    static BY_HOST: Policy = Policy::new(
+        "by a host that is not believed",
+        Algorithm::FixedWindow,
+        &[Tier::new("default", Quota::per_minute(2))],
+    )
+    .with_key(Key::Host);
+    let (log, _guard) = Log::begin();
+    let limiter = RateLimiter::builder().build();
+    let limiter = limiter.expect("nothing is wrong with it");
+    let address = IpAddr::from([203, 0, 113, 7]);
+    for (host, is_allowed) in [
+        ("a.example", true),
+        ("b.example", true),
+        ("c.example", false),
+    ] {
+        let request = Request::get("/").header("host", host).body(());
+        let (parts, ()) = request.expect("a request").into_parts();
+        let caller = Caller::new(&parts).with_peer(Some(address));
+        let status = limiter.check(&BY_HOST, caller).await;
+        assert_eq!(status.is_allowed(), is_allowed, "{host}");
+    }
+    let lines = log.lines().into_iter();
+    let lines: Vec<String> = lines.filter(|line| line.contains("WARN")).collect();
+    let [line] = &*lines else {
+        panic!("{lines:?}");
+    };
+    assert!(line.contains("by a host that is not believed"), "{line}");
+    assert!(line.contains("RateLimiter::builder().hosts(["), "{line}");
 }
 
 #[rate_limit(limit = 1, shadow, name = "tried out here")]

@@ -232,7 +232,20 @@ fn key(krate: &TokenStream, key: &Key) -> TokenStream {
             let name = header(krate, name);
             quote!(#krate::Key::Header(#name))
         }
+        Key::Host => quote!(#krate::Key::Host),
         Key::Path(name) => quote!(#krate::Key::Path(#name)),
+        // If there is no such function, the compiler proposes the variable: "similar name: `host`".
+        Key::Resembling(function, word) => {
+            let word = Ident::new(word, Span::call_site());
+            quote_spanned! {function.span()=>
+                #krate::Key::Of(|parts: &#krate::__private::Parts| {
+                    let #word = ();
+                    let () = #word;
+                    let key = #function;
+                    #krate::KeyValue::into_key(key(parts))
+                })
+            }
+        }
         Key::Function(function) => quote_spanned! {function.span()=>
             #krate::Key::Of(|parts: &#krate::__private::Parts| {
                 let key = #function;

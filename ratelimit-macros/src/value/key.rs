@@ -1,7 +1,8 @@
 //! What shares a bucket, and the names of headers.
 
+use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::{Expr, ExprCall, ExprTuple, LitStr};
+use syn::{Expr, ExprCall, ExprTuple, LitStr, spanned::Spanned};
 
 use super::{literal_text, ungroup, word};
 use crate::{errors::Errors, options::similar};
@@ -12,8 +13,11 @@ pub(crate) enum Key {
     Ip,
     Global,
     Header(Header),
+    Host,
     Path(LitStr),
     Function(Expr),
+    /// A function whose name resembles one of the words, and that word.
+    Resembling(Ident, &'static str),
     All(Vec<Key>),
 }
 
@@ -21,7 +25,7 @@ pub(crate) enum Key {
 #[derive(Clone)]
 pub(crate) struct Header(pub(crate) LitStr);
 
-/// `ip`, `global`, `caller`, `header("X-Tenant")`, `path("id")`, a function, or several of them.
+/// `ip`, `global`, `caller`, `host`, `header("X-Tenant")`, `path("id")`, a function, or several of them.
 pub(crate) fn key(_: &str, expr: Expr, errors: &mut Errors) -> Option<Key> {
     one_or_several("key = ", expr, errors)
 }
@@ -51,7 +55,7 @@ fn one_or_several(before: &str, expr: Expr, errors: &mut Errors) -> Option<Key> 
                     "write `{before}header(\"{text}\")` for a header of this name, or `{before}path(\"{text}\")` for a parameter of the route"
                 ),
                 _ => format!(
-                    "write `{before}ip`, `{before}global`, `{before}caller`, `{before}header(\"X-Tenant\")`, `{before}path(\"id\")`, the name of a function, or several of them as in `key = (ip, path(\"id\"))`"
+                    "write `{before}ip`, `{before}global`, `{before}caller`, `{before}host`, `{before}header(\"X-Tenant\")`, `{before}path(\"id\")`, the name of a function, or several of them as in `key = (ip, path(\"id\"))`"
                 ),
             };
             no_key(expr, help, errors)
@@ -60,7 +64,7 @@ fn one_or_several(before: &str, expr: Expr, errors: &mut Errors) -> Option<Key> 
 }
 
 /// The keys that are words.
-const KEYS: [&str; 3] = ["ip", "global", "caller"];
+const KEYS: [&str; 4] = ["ip", "global", "caller", "host"];
 
 fn no_key(expr: impl ToTokens, help: String, errors: &mut Errors) -> Option<Key> {
     let problem = "this is nothing that requests can share a bucket by";
@@ -74,11 +78,15 @@ fn named(before: &str, word: &str, expr: Expr, errors: &mut Errors) -> Option<Ke
         "ip" => Some(Key::Ip),
         "global" => Some(Key::Global),
         "caller" => Some(Key::Caller),
+        "host" => Some(Key::Host),
         "header" | "path" => says_not_which(before, word, expr, errors),
         _ if KEYS.contains(&lowercase.as_str()) => {
             no_key(expr, format!("write `{before}{lowercase}`"), errors)
         }
-        _ => Some(Key::Function(expr)),
+        _ => Some(match similar(word, KEYS.into_iter()) {
+            Some(similar) => Key::Resembling(Ident::new(word, expr.span()), similar),
+            None => Key::Function(expr),
+        }),
     }
 }
 
@@ -100,6 +108,9 @@ fn called(before: &str, call: &ExprCall, errors: &mut Errors) -> Option<Key> {
             let help = format!("write one for each: `{before}({})`", each.join(", "));
             errors.at(&call.args, format!("`{what}` takes one name"), help);
             None
+        }
+        (word, ..) if KEYS.contains(&word) => {
+            no_key(call, format!("write `{before}{word}`"), errors)
         }
         _ => {
             let arguments = &call.args.to_token_stream();

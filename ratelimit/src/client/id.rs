@@ -9,13 +9,17 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::address::{Ipv6Prefix, ipv4_inside};
+use super::{
+    address::{Ipv6Prefix, ipv4_inside},
+    host::Host,
+};
 
 /// A client: an IP address, an API key, or what else a policy's key says.
 ///
 /// It is shown as `ip:203.0.113.7`, `ip:2001:db8:1:2::/64`, `ip:unknown`, `everybody`, or as
-/// `key:<hex>` for an API key, and likewise `identity`, `header`, `path`, `value` and `all`. It can be
-/// parsed from that text, and from a bare address: `"203.0.113.7".parse()`.
+/// `key:<hex>` for an API key, and likewise `identity`, `header`, `host`, `path`, `value` and `all`. It
+/// can be parsed from that text, from a bare address, and from a host's name behind `host:`:
+/// `"203.0.113.7".parse()`, `"host:shop.example.com".parse()`.
 ///
 /// Of all but addresses it holds 128 bits of their SHA-256: `printf %s "$KEY" | sha256sum | cut -c1-32`
 /// prints the digits. All processes agree on it, and the names of keys in Redis contain it.
@@ -47,6 +51,7 @@ enum Kind {
     ApiKey,
     Identity,
     Header,
+    Host,
     Path,
     Value,
     All,
@@ -163,6 +168,31 @@ impl ClientId {
         Self::new(Kind::Header, digest(value))
     }
 
+    /// The client that sends requests to this host: a bucket under a policy with
+    /// [`Key::Host`](crate::Key::Host).
+    ///
+    /// All spellings of a host are one client: with and without a port, in upper and lower case, with
+    /// and without a dot at the end.
+    ///
+    /// ```
+    /// use ratelimit::ClientId;
+    ///
+    /// let shop = ClientId::host("shop.example.com");
+    /// assert_eq!(ClientId::host("Shop.Example.com:443"), shop);
+    /// assert_eq!("host:shop.example.com".parse(), Ok(shop));
+    /// ```
+    pub fn host(host: &str) -> Self {
+        match Host::parse(host) {
+            Some(host) => Self::canonical_host(host.as_str()),
+            None => Self::canonical_host(host),
+        }
+    }
+
+    /// Returns the client by a host in the one spelling that is compared.
+    pub(super) fn canonical_host(host: &str) -> Self {
+        Self::new(Kind::Host, digest(host.as_bytes()))
+    }
+
     /// Whoever asks for a path with this parameter.
     pub fn path(value: &str) -> Self {
         Self::new(Kind::Path, digest(value.as_bytes()))
@@ -219,6 +249,7 @@ impl ClientId {
             Kind::ApiKey => "key",
             Kind::Identity => "identity",
             Kind::Header => "header",
+            Kind::Host => "host",
             Kind::Path => "path",
             Kind::Value => "value",
             Kind::All => "all",
@@ -236,7 +267,7 @@ impl fmt::Display for ClientId {
 /// A text that names no client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a client is named as 203.0.113.7, ip:2001:db8:1:2::/64, everybody, or key: and the first 32 digits of its SHA-256, and likewise identity:, header:, path:, value: and all:"
+    "a client is named as 203.0.113.7, ip:2001:db8:1:2::/64, everybody, or key: and the first 32 digits of its SHA-256, host:shop.example.com or host: and such digits, and likewise identity:, header:, path:, value: and all:"
 )]
 #[non_exhaustive]
 pub struct NoClientId;
@@ -257,17 +288,27 @@ impl FromStr for ClientId {
             "key" => Kind::ApiKey,
             "identity" => Kind::Identity,
             "header" => Kind::Header,
+            "host" if !is_digest(name) => return by_host(name).ok_or(NoClientId),
+            "host" => Kind::Host,
             "path" => Kind::Path,
             "value" => Kind::Value,
             "all" => Kind::All,
             _ => return Err(NoClientId),
         };
-        if name.len() != 32 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_digest(name) {
             return Err(NoClientId);
         }
         let digest = u128::from_str_radix(name, 16).map_err(|_| NoClientId)?;
         Ok(Self::new(kind, digest.to_be_bytes()))
     }
+}
+
+fn is_digest(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn by_host(name: &str) -> Option<ClientId> {
+    Host::parse(name).map(|host| ClientId::canonical_host(host.as_str()))
 }
 
 fn by_address(name: &str) -> Option<ClientId> {
@@ -385,6 +426,8 @@ mod tests {
             ClientId::api_key(b"k"),
             ClientId::identity(b"k"),
             ClientId::header(b"k"),
+            ClientId::host("k"),
+            ClientId::host("[::1]:80"),
             ClientId::path("k"),
             ClientId::value("k"),
             ClientId::all([ClientId::path("k")]),
@@ -393,11 +436,14 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id), "{id}");
         }
         assert_eq!("2001:db8:1:2:3::1".parse(), Ok(ip("2001:db8:1:2::1")));
+        assert_eq!("host:K.".parse(), Ok(ClientId::host("k")));
         let digits = "85dbe15d75ef9308c7ae0f33c7a324cc";
         for text in [
             "",
             "key",
             "key:",
+            "host:",
+            "host:a b",
             "ip:",
             "ip:203.0.113.7/64",
             "ip:2001:db8::/",

@@ -9,6 +9,7 @@ mod cache;
 mod digest;
 mod failure_log;
 mod field_value;
+mod host;
 mod id;
 mod identity;
 mod look_up_budget;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     cache::{CacheSettings, Resolved, TierCache},
     digest::ClientDigests,
     field_value::FieldValue,
+    host::{HostList, KnownHosts},
     look_up_budget::LookUpQuotas,
     resolver::KnownCaller,
 };

@@ -9,6 +9,7 @@ use super::{
     HeaderStyle, Mode, RateLimiter, Settings, Tiers,
     address_settings::AddressSettings,
     clock_of,
+    host_key::HostSettings,
     namesakes::Namesakes,
     secrets::{LONGEST, SHORTEST, Secrets},
 };
@@ -20,7 +21,7 @@ use crate::{
         TierCache, TierResolver,
     },
     clock::Clock,
-    policy::OnStoreError,
+    policy::{OnStoreError, policies},
     store::{AnyStore, MemoryStore, Store},
 };
 
@@ -34,6 +35,7 @@ pub struct Builder {
     tier_cache_capacity: Option<usize>,
     unknown_keys_per_minute: Option<u32>,
     pub(super) addresses: AddressSettings,
+    hosts: HostSettings,
     secrets: Vec<String>,
     secret_header: Option<HeaderName>,
     digest_secret: Option<String>,
@@ -128,6 +130,32 @@ pub enum BuildError {
         "exempt_networks: {0} exempts everybody; leave the limits out, or name the networks of those who are not to be limited"
     )]
     ExemptsEverybody(IpNet),
+    /// A host is neither a name nor an address.
+    #[error("hosts: {host:?} is not a host: {help}")]
+    Host {
+        /// The host.
+        host: String,
+        /// How it is written.
+        help: &'static str,
+    },
+    /// The list of hosts is empty.
+    #[error(
+        "hosts: the list is empty, so that no host is believed; list the names that the application is reached by, as in hosts([\"shop.example.com\"])"
+    )]
+    NoHosts,
+    /// Some hosts are believed, and all.
+    #[error("hosts and any_host exclude each other: keep hosts to believe those that are listed")]
+    HostsAndAnyHost,
+    /// A policy has the key `host`, but no setting says which hosts are believed.
+    #[error(
+        "the key of the policy {name:?} is the host, which a client can choose: {place}; list the hosts of the application with RateLimiter::builder().hosts([\"shop.example.com\", \"*.example.org\"]), or call any_host() if a proxy in front lets no other pass"
+    )]
+    KeyWithoutHosts {
+        /// The policy's name.
+        name: &'static str,
+        /// Where it is.
+        place: String,
+    },
     /// A secret that could be guessed, or that is not looked at.
     #[error(
         "bypass_secret: a secret is {SHORTEST} to {LONGEST} bytes long, and this one is {0}; make one with: openssl rand -hex 32"
@@ -263,6 +291,53 @@ impl Builder {
         self
     }
 
+    /// Sets the hosts that are believed if a policy has the key `host` ([`Key::Host`]): the names that
+    /// the application is reached by. A second call adds to them.
+    ///
+    /// A request to any other host, to none, or to one that is ambiguous (several `Host` lines, in HTTP/2
+    /// one that differs from `:authority`) is keyed by the client's IP address.
+    ///
+    /// A host is a name such as `shop.example.com`, an address, or `*.example.com` for all names that are
+    /// one label longer than `example.com`, as in a certificate. Neither upper case, a dot at the end nor
+    /// the port of a request matters. A wildcard has as many buckets as a client can make up names: use
+    /// it only if a proxy in front lets no names pass but those of your tenants. Hosts that no policy
+    /// uses have no effect.
+    ///
+    /// By default no host is believed, and [`build`](Self::build) returns an error if a handler or a
+    /// [`policy!`](crate::policy!) of the program has the key `host`.
+    ///
+    /// ```standalone_crate
+    /// use ratelimit::{RateLimiter, rate_limit};
+    ///
+    /// // Each tenant for itself, and within it each address.
+    /// #[rate_limit(limit = 60, key = (host, ip))]
+    /// async fn page() {}
+    ///
+    /// let refused = RateLimiter::builder().build().expect_err("which hosts?").to_string();
+    /// assert!(refused.contains("::page") && refused.contains(".hosts(["));
+    ///
+    /// let limiter = RateLimiter::builder()
+    ///     .hosts(["shop.example.com", "blog.example.com"])
+    ///     .build()?;
+    /// # Ok::<(), ratelimit::BuildError>(())
+    /// ```
+    ///
+    /// [`Key::Host`]: crate::Key::Host
+    pub fn hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let listed = self.hosts.listed.get_or_insert_default();
+        listed.extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Believes each host that a request names, in place of a list of [`hosts`](Self::hosts).
+    ///
+    /// A client that reaches the application directly then chooses its bucket. It is for applications
+    /// behind a proxy that lets no other hosts pass than those of the tenants.
+    pub fn any_host(mut self) -> Self {
+        self.hosts.is_any = true;
+        self
+    }
+
     /// Requests with this secret in the header `X-RateLimit-Bypass` are not limited: for an
     /// emergency, and for whoever has to work through one. Each use is logged and counted.
     ///
@@ -373,6 +448,10 @@ impl Builder {
             return Err(BuildError::CacheWithoutResolver);
         }
 
+        let hosts = self.hosts.check()?;
+        if self.mode != Mode::ForTests {
+            hosts.check_for(policies())?;
+        }
         let digests = match self.digest_secret {
             Some(secret) if !(SHORTEST..=LONGEST).contains(&secret.len()) => {
                 return Err(BuildError::ClientDigestSecret(secret.len()));
@@ -387,6 +466,7 @@ impl Builder {
             on_store_error: self.on_store_error,
             tiers,
             addresses: self.addresses.check()?,
+            hosts,
             secrets: Secrets::of(self.secret_header, &self.secrets)?,
             headers: self.headers,
             mode: self.mode,
@@ -403,6 +483,7 @@ impl fmt::Debug for Builder {
             .field("tier_cache_capacity", &self.tier_cache_capacity)
             .field("unknown_keys_per_minute", &self.unknown_keys_per_minute)
             .field("addresses", &self.addresses)
+            .field("hosts", &self.hosts)
             .finish_non_exhaustive()
     }
 }

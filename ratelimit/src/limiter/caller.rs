@@ -345,6 +345,7 @@ impl RateLimiter {
                 let value = self.field_value(policy, name, caller)?;
                 (!value.is_empty()).then(|| ClientId::header(value.as_bytes()))
             }
+            Key::Host => self.by_host(policy, caller.parts),
             Key::Path(name) => {
                 let parameter = caller.path.iter().find(|(known, _)| known == name);
                 if parameter.is_none() {

@@ -12,6 +12,7 @@ mod figures;
 mod fleet;
 mod global;
 mod header_style;
+mod host_key;
 mod known;
 mod namesakes;
 mod notice;
@@ -59,7 +60,7 @@ pub use self::{
 };
 use crate::{
     budget::Budget,
-    client::{ClientDigests, StaticTiers, TierCache},
+    client::{ClientDigests, KnownHosts, StaticTiers, TierCache},
     clock::{Clock, MonotonicClock},
     observe::Observer,
     policy::{OnStoreError, Policy},
@@ -97,6 +98,7 @@ struct Inner {
     on_store_error: OnStoreError,
     tiers: Tiers,
     addresses: Addresses,
+    hosts: KnownHosts,
     secrets: Option<Secrets>,
     digests: ClientDigests,
     headers: HeaderStyle,
@@ -115,6 +117,7 @@ struct Inner {
     ambiguous_header: Notice,
     undeclared_tiers: UndeclaredTiers,
     no_parameter: Notice,
+    no_hosts: Notice,
 }
 
 /// Who knows the tiers of API keys.
@@ -313,6 +316,7 @@ struct Settings {
     on_store_error: OnStoreError,
     tiers: Tiers,
     addresses: Addresses,
+    hosts: KnownHosts,
     secrets: Option<Secrets>,
     digests: ClientDigests,
     headers: HeaderStyle,
@@ -341,6 +345,7 @@ impl Default for Settings {
             on_store_error: OnStoreError::default(),
             tiers: Tiers::Nobody,
             addresses: Addresses::default(),
+            hosts: KnownHosts::default(),
             secrets: None,
             digests: ClientDigests::default(),
             headers: HeaderStyle::default(),
@@ -379,6 +384,7 @@ impl RateLimiter {
             on_store_error: settings.on_store_error,
             tiers: settings.tiers,
             addresses: settings.addresses,
+            hosts: settings.hosts,
             secrets: settings.secrets,
             digests: settings.digests,
             headers: settings.headers,
@@ -397,6 +403,7 @@ impl RateLimiter {
             ambiguous_header: Notice::default(),
             undeclared_tiers: UndeclaredTiers::default(),
             no_parameter: Notice::default(),
+            no_hosts: Notice::default(),
         }));
         limiter.keep_in_touch();
         limiter

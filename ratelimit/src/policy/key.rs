@@ -27,6 +27,13 @@ pub enum Key {
     /// the header several times with different values is keyed by the IP address: one of them may be
     /// the client's, next to the gateway's.
     Header(&'static HeaderName),
+    /// The host that the request names: `:authority` in HTTP/2, the authority of an absolute target,
+    /// else `Host`. Without its port and a dot at its end, in lower case.
+    ///
+    /// A client that chooses its host chooses its bucket. So only hosts are believed that the limiter
+    /// lists with [`Builder::hosts`](crate::Builder::hosts), or all after
+    /// [`Builder::any_host`](crate::Builder::any_host).
+    Host,
     /// A parameter of the matched route, percent-decoded: `id` of `/users/{id}`.
     ///
     /// A client that chooses the parameter chooses the bucket, so it mostly goes together with
@@ -58,6 +65,15 @@ impl Key {
         }
     }
 
+    /// Returns whether the client depends on the host that the request names.
+    pub(crate) fn needs_host(self) -> bool {
+        match self {
+            Self::Host => true,
+            Self::All(keys) => keys.iter().any(|key| key.needs_host()),
+            _ => false,
+        }
+    }
+
     /// Returns whether the client depends on who the caller is.
     pub(crate) fn needs_caller(self) -> bool {
         match self {
@@ -75,13 +91,17 @@ impl Key {
 /// use axum::http::request::Parts;
 /// use ratelimit::rate_limit;
 ///
-/// fn tenant(parts: &Parts) -> Option<&str> {
-///     parts.uri.host()?.split('.').next()
+/// // As in `Language: de-CH`, which a gateway sets: only the language of it.
+/// fn language(parts: &Parts) -> Option<&str> {
+///     parts.headers.get("language")?.to_str().ok()?.split('-').next()
 /// }
 ///
-/// #[rate_limit(limit = 60, key = tenant)]
+/// #[rate_limit(limit = 60, key = language)]
 /// async fn page() {}
 /// ```
+///
+/// For the host that a request names there is [`Key::Host`]: over HTTP/1.1 it is not in the request's
+/// `uri`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell clients apart",
     label = "the key's function returns this",

@@ -5,6 +5,7 @@ mod costs;
 mod exempt_paths;
 mod grpc;
 mod headers;
+mod hosts;
 mod keys;
 mod known_callers;
 mod layer;

@@ -85,8 +85,8 @@ fn is_internal(parts: &Parts) -> bool {
     parts.headers.contains_key("x-internal")
 }
 
-fn host(parts: &Parts) -> Option<&str> {
-    parts.uri.host()
+fn query(parts: &Parts) -> Option<&str> {
+    parts.uri.query()
 }
 
 fn too_many(exceeded: &RateLimitExceeded) -> (StatusCode, String) {
@@ -97,7 +97,7 @@ fn too_many(exceeded: &RateLimitExceeded) -> (StatusCode, String) {
     identity = Option<User>,
     free = 60,
     pro = 600,
-    key = (caller, ip, path("id"), header("X-Tenant"), host, |parts: &Parts| parts.headers.len() as u64),
+    key = (caller, ip, host, path("id"), header("X-Tenant"), query, |parts: &Parts| parts.headers.len() as u64),
     cost = size,
     exempt = is_internal,
     refund_if = |response| response.status().is_success(),

@@ -5,8 +5,13 @@
 use axum::{Router, http::request::Parts, routing::get};
 use ratelimit::rate_limit;
 
-fn host(parts: &Parts) -> Option<&str> {
-    parts.uri.host()
+fn query(parts: &Parts) -> Option<&str> {
+    parts.uri.query()
+}
+
+/// Its name resembles the word `host`.
+fn hosts(parts: &Parts) -> usize {
+    parts.headers.get_all("host").iter().count()
 }
 
 #[rate_limit(limit = 5, key = ip)]
@@ -25,12 +30,18 @@ async fn header() {}
 async fn path() {}
 
 #[rate_limit(limit = 5, key = host)]
+async fn host() {}
+
+#[rate_limit(limit = 5, key = query)]
 async fn function() {}
+
+#[rate_limit(limit = 5, key = hosts)]
+async fn resembling() {}
 
 #[rate_limit(limit = 5, key = |parts: &Parts| parts.headers.len() as u64)]
 async fn closure() {}
 
-#[rate_limit(limit = 5, key = (ip, path("id")))]
+#[rate_limit(limit = 5, key = (ip, host, path("id")))]
 async fn several() {}
 
 fn main() {
@@ -40,7 +51,9 @@ fn main() {
         .route("/caller/{id}", get(caller))
         .route("/header/{id}", get(header))
         .route("/path/{id}", get(path))
+        .route("/host/{id}", get(host))
         .route("/function/{id}", get(function))
+        .route("/resembling/{id}", get(resembling))
         .route("/closure/{id}", get(closure))
         .route("/several/{id}", get(several));
 }
