@@ -1,7 +1,11 @@
 //! Handlers of one name, as each test of a crate may have its own. No limiter but a `TestLimiter` can be
 //! built in such a program, so these tests are one of their own.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -10,7 +14,8 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use ratelimit::{
-    Caller, PolicyEntry, RateLimitLayer, RateLimiter, policy, rate_limit,
+    Algorithm, Caller, Limit, NoIdentity, Policy, PolicyEntry, PolicySource, Quota, RateLimitLayer,
+    RateLimiter, Tier, policy, rate_limit,
     testing::{TestLimiter, assert_limited, assert_remaining},
 };
 
@@ -51,6 +56,141 @@ async fn they_do_not_share_a_bucket_unseen() {
         .layer(limiter.layer());
     assert_remaining(&limiter.get(&app, "/first").await, 0);
     limiter.get(&app, "/second").await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "two policies have the name \"written\"")]
+async fn nor_do_those_that_are_written_by_hand() {
+    static ONCE: [Tier; 1] = [Tier::new("default", Quota::per_hour(1))];
+    static TWICE: [Tier; 1] = [Tier::new("default", Quota::per_hour(2))];
+    static FIRST: Policy = Policy::new("written", Algorithm::FixedWindow, &ONCE);
+    static SECOND: Policy = Policy::new("written", Algorithm::FixedWindow, &TWICE);
+    let limiter = TestLimiter::new();
+    let (parts, ()) = Request::new(()).into_parts();
+    for policy in [&FIRST, &FIRST, &SECOND] {
+        limiter.limiter().check(policy, Caller::new(&parts)).await;
+    }
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The lines since the last time.
+    fn take(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().expect("not poisoned"));
+        let text = String::from_utf8(bytes).expect("text");
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+struct Written;
+
+impl PolicySource for Written {
+    type Identity = NoIdentity;
+
+    fn limits() -> &'static [&'static Limit] {
+        static TIERS: [Tier; 1] = [Tier::new("default", Quota::per_hour(1))];
+        static LIMIT: Limit = Limit::new(Policy::new("of a layer", Algorithm::FixedWindow, &TIERS));
+        static ALL: [&Limit; 1] = [&LIMIT];
+        &ALL
+    }
+}
+
+static CHECKED: Policy = Policy::new(
+    "checked",
+    Algorithm::FixedWindow,
+    &[Tier::new("default", Quota::per_hour(1))],
+);
+
+#[tokio::test]
+async fn the_start_is_logged_with_one_event_for_each_policy_and_each_that_comes_later() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let limiter = TestLimiter::new();
+    let installed = limiter.limiter().clone().install();
+    installed.expect("no other test of this program does so");
+    let at_start = log.take();
+    assert!(limiter.limiter().clone().install().is_err());
+    assert_eq!(log.take().len(), 0, "an error logs nothing");
+
+    let is_shared = |line: &&String| line.contains("policy=\"namesakes::ByHost\"");
+    let shared = at_start.iter().find(is_shared).expect("that of policy!");
+    for part in [
+        "INFO",
+        "a rate limit is in force",
+        "limits=sliding_window, default 1 per 60s",
+        "location=\"tests/namesakes.rs:",
+    ] {
+        assert!(shared.contains(part), "{shared}");
+    }
+    let lines_with = |part: &str| at_start.iter().filter(|line| line.contains(part)).count();
+    let count = lines_with("a rate limit is in force");
+    assert!(count >= 5, "{at_start:?}");
+    let summary = format!("rate limits are in force count={count}");
+    assert_eq!(lines_with(&summary), 1, "{at_start:?}");
+    assert!(
+        lines_with("two policies have one name") >= 1,
+        "{at_start:?}"
+    );
+    assert!(at_start.iter().all(|line| line.len() < 500), "{at_start:?}");
+
+    for expected in [1, 0] {
+        let _ = RateLimitLayer::<Written>::new();
+        let later = log.take();
+        assert_eq!(later.len(), expected, "{later:?}");
+        let of_a_layer = |line: &String| {
+            line.contains("policy=\"of a layer\" source=\"namesakes::Written\"")
+                && line.contains("location=\"tests/namesakes.rs:")
+        };
+        assert!(later.iter().all(of_a_layer), "{later:?}");
+    }
+    // That one is known already.
+    let (parts, ()) = Request::new(()).into_parts();
+    for expected in [1, 0] {
+        for policy in [Written::limits()[0].policy(), &CHECKED] {
+            limiter.limiter().check(policy, Caller::new(&parts)).await;
+        }
+        let mut later = log.take();
+        later.retain(|line| line.contains("is in force"));
+        assert_eq!(later.len(), expected, "{later:?}");
+        let of_the_check = |line: &String| line.contains("policy=\"checked\" limits=");
+        assert!(later.iter().all(of_the_check), "{later:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_constant_policy_is_one_wherever_it_is_used() {
+    const POLICY: Policy = Policy::new(
+        "constant",
+        Algorithm::FixedWindow,
+        &[Tier::new("default", Quota::per_hour(1))],
+    );
+    let limiter = TestLimiter::new();
+    let (parts, ()) = Request::new(()).into_parts();
+    // As if each were in a module of its own.
+    let copies: [&'static Policy; 2] = [Box::leak(Box::new(POLICY)), Box::leak(Box::new(POLICY))];
+    for (policy, is_allowed) in copies.into_iter().zip([true, false]) {
+        let status = limiter.limiter().check(policy, Caller::new(&parts)).await;
+        assert_eq!(status.is_allowed(), is_allowed);
+    }
 }
 
 #[rate_limit(limit = 1, key = host)]

@@ -2,8 +2,11 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use axum::{Extension, Router, routing::get};
-use ratelimit::{ClientId, RateLimiter, SetTierError, Standing, rate_limit};
+use axum::{Extension, Router, http::Request, response::Response, routing::get};
+use ratelimit::{
+    Algorithm, Caller, ClientId, Limit, NoIdentity, Policy, PolicySource, Quota, RateLimitLayer,
+    RateLimited, RateLimiter, SetTierError, Standing, Tier, policies, rate_limit,
+};
 use ratelimit_tests::{App, RedisServer};
 
 use crate::{limiter_on, limiters};
@@ -71,6 +74,119 @@ async fn a_client_is_looked_at_without_a_charge_and_let_in_again() {
         assert_eq!(limiter.buckets_of(client()).await.expect("a store"), []);
         assert_eq!(app.status("/one").await, 200, "at once");
     }
+}
+
+/// A source that is written by hand, with one limit of 1 an hour.
+macro_rules! written {
+    ($source:ident, $name:literal) => {
+        struct $source;
+
+        impl PolicySource for $source {
+            type Identity = NoIdentity;
+
+            fn limits() -> &'static [&'static Limit] {
+                static TIERS: [Tier; 1] = [Tier::new("default", Quota::per_hour(1))];
+                static LIMIT: Limit =
+                    Limit::new(Policy::new($name, Algorithm::FixedWindow, &TIERS));
+                static ALL: [&Limit; 1] = [&LIMIT];
+                &ALL
+            }
+        }
+    };
+}
+
+written!(OfALayer, "written for a layer");
+written!(OfAHandler, "written for a handler");
+written!(ByHand, "written for a check");
+written!(OfAnotherHandler, "of another handler");
+
+fn is_listed(name: &str) -> bool {
+    let named = |policy: &Policy| policy.name() == name;
+    policies()
+        .iter()
+        .any(|entry| entry.policies().into_iter().any(named))
+}
+
+async fn handler(nothing: RateLimited<OfAHandler, ()>) -> Response {
+    let (responder, ()) = nothing.into_parts();
+    responder.respond("done").await
+}
+
+#[tokio::test]
+async fn policies_that_are_written_by_hand_are_found_and_reset() {
+    for (limiter, _clock) in limiters("admin_written").await {
+        let layered = Router::new()
+            .route("/layer", get(async || "done"))
+            .layer(RateLimitLayer::<OfALayer>::new());
+        assert!(is_listed("written for a layer"), "before its first request");
+        let router = Router::new()
+            .route("/handler", get(handler))
+            .merge(layered)
+            .layer(Extension(limiter.clone()));
+        let app = App::start(router).await;
+        for path in ["/layer", "/handler"] {
+            assert_eq!(app.status(path).await, 200, "{path}");
+            assert_eq!(app.status(path).await, 429, "{path}");
+        }
+        let by_hand = ByHand::limits()[0].policy();
+        let (parts, ()) = Request::new(()).into_parts();
+        let caller = Caller::new(&parts).with_peer(Some([127, 0, 0, 1].into()));
+        assert!(limiter.check(by_hand, caller).await.is_allowed());
+        assert!(!limiter.check(by_hand, caller).await.is_allowed());
+
+        let all = [
+            ("written for a check", 0),
+            ("written for a handler", 0),
+            ("written for a layer", 0),
+        ];
+        let found = limiter.buckets_of(client()).await.expect("a store");
+        assert_eq!(left(&found), all);
+        let reset = limiter.reset_client(client()).await.expect("a store");
+        assert_eq!(left(&reset), all);
+        for path in ["/layer", "/handler"] {
+            assert_eq!(app.status(path).await, 200, "{path}");
+        }
+        assert!(limiter.check(by_hand, caller).await.is_allowed());
+        // Each of them once, however often it was seen.
+        let entries = policies().into_iter();
+        let written = entries
+            .flat_map(|entry| entry.policies())
+            .filter(|policy| policy.name().starts_with("written for a"));
+        assert_eq!(written.count(), 3);
+    }
+}
+
+#[test]
+fn a_source_is_known_before_its_first_request_if_the_builder_is_given_it() {
+    assert!(!is_listed("of another handler"));
+    let builder = RateLimiter::builder().policy_source::<OfAnotherHandler>();
+    builder.build().expect("nothing is wrong with it");
+    assert!(is_listed("of another handler"));
+    let entries = policies();
+    let mut entries = entries.iter();
+    let entry = entries.find(|entry| entry.name().ends_with("::OfAnotherHandler"));
+    let entry = entry.expect("its entry");
+    assert!(entry.file().is_some_and(|file| file.ends_with("admin.rs")));
+    assert!(entry.line().is_some());
+}
+
+#[test]
+fn two_sources_of_one_name_are_an_error_that_says_where_they_are() {
+    written!(First, "two of one name");
+    written!(Second, "two of one name");
+    let builder = RateLimiter::builder().policy_source::<First>();
+    let refused = builder.policy_source::<Second>().build();
+    let said = refused.expect_err("two of one name").to_string();
+    assert!(
+        said.contains("two policies have the name \"two of one name\""),
+        "{said}"
+    );
+    assert_eq!(said.matches("admin.rs:").count(), 2, "{said}");
+    let builder = RateLimiter::builder().policy_source::<First>();
+    let builder = builder.policy_source::<First>();
+    builder
+        .build()
+        .expect("one source is one, however often it is given");
 }
 
 #[tokio::test]

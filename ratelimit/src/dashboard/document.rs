@@ -141,7 +141,7 @@ fn policies_with(totals: &BTreeMap<&str, Totals>) -> Vec<Value> {
     all
 }
 
-fn one_policy(policy: &Policy, (file, line): (&str, u32), totals: Totals) -> Value {
+fn one_policy(policy: &Policy, (file, line): (Option<&str>, Option<u32>), totals: Totals) -> Value {
     json!({
         "name": policy.name(),
         "file": file,

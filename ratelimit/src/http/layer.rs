@@ -29,6 +29,7 @@ use super::{
     decisions::want,
     exempt_path,
     grpc::{self, Grpc},
+    limit::register,
     source::Source,
     unread_body,
 };
@@ -77,10 +78,13 @@ struct Settings {
     limiter: Option<RateLimiter>,
 }
 
-impl<P> RateLimitLayer<P> {
+impl<P: PolicySource> RateLimitLayer<P> {
     /// Makes a layer that limits every request but CORS preflights: see
-    /// [`limit_preflights`](Self::limit_preflights).
+    /// [`limit_preflights`](Self::limit_preflights). The policies of `P` are listed in
+    /// [`policies`](crate::policies) from now on.
+    #[track_caller]
     pub fn new() -> Self {
+        register::<P>();
         Self {
             settings: Settings {
                 exempt: Arc::default(),
@@ -90,7 +94,9 @@ impl<P> RateLimitLayer<P> {
             policy: PhantomData,
         }
     }
+}
 
+impl<P> RateLimitLayer<P> {
     /// Exempts requests for these paths: for exactly this path, or, with `/*` at its end, for each
     /// path that begins with it.
     ///
@@ -289,7 +295,8 @@ impl<S: Clone, P> Clone for RateLimit<S, P> {
     }
 }
 
-impl<P> Default for RateLimitLayer<P> {
+impl<P: PolicySource> Default for RateLimitLayer<P> {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }

@@ -1,14 +1,20 @@
 //! A policy with what HTTP makes of it, and where an extractor finds them.
 
-use std::convert::Infallible;
+use std::{
+    any::{TypeId, type_name},
+    convert::Infallible,
+    panic::Location,
+};
 
 use axum::{extract::FromRequestParts, response::Response};
 use http::request::Parts;
 
 use super::RateLimitExceeded;
 use crate::{
+    __private::policies_of,
     client::{Identified, Identity},
-    policy::Policy,
+    limiter::Builder,
+    policy::{Policy, PolicyEntry, registry},
 };
 
 /// A policy, and what a limited handler does with its answers.
@@ -71,7 +77,8 @@ impl Limit {
 /// Which limits a handler or a layer goes by; `#[rate_limit]` and [`policy!`](crate::policy!) write
 /// it.
 ///
-/// By hand it looks like this, and a policy can be made of what only the running program knows:
+/// By hand it looks like this, and a policy can be made of what only the running program knows. Give it
+/// to [`Builder::policy_source`], or operators find its buckets only after its first request.
 ///
 /// ```
 /// use std::{env, sync::LazyLock, time::Duration};
@@ -104,8 +111,59 @@ pub trait PolicySource: Send + Sync + 'static {
     /// Who the caller is, if the application says so; [`NoIdentity`] otherwise.
     type Identity: Identity + 'static;
 
-    /// The limits, the same ones at each call, and at least one.
+    /// Returns the limits: the same ones at each call, and at least one. It may be called before the
+    /// first request, to list the policies of the program.
     fn limits() -> &'static [&'static Limit];
+}
+
+/// Makes the policies of a source known, at the place of the caller.
+#[track_caller]
+pub(super) fn register<P: PolicySource>() -> &'static PolicyEntry {
+    let policies = policies_of::<P>;
+    registry::register_source(
+        TypeId::of::<P>(),
+        type_name::<P>(),
+        Location::caller(),
+        policies,
+    )
+}
+
+impl Builder {
+    /// Makes the policies of a source known that is written by hand, so that
+    /// [`policies`](crate::policies), the log at the start, and
+    /// [`buckets_of`](crate::RateLimiter::buckets_of) and
+    /// [`reset_client`](crate::RateLimiter::reset_client) have them before the first request.
+    ///
+    /// It is for a source that only handlers use. A [`RateLimitLayer`](crate::RateLimitLayer) does the
+    /// same, and sources of `#[rate_limit]` and [`policy!`](crate::policy!) are always known.
+    /// [`build`](Self::build) also returns an error if one of these policies has the name of another.
+    ///
+    /// ```
+    /// use ratelimit::{Algorithm, Limit, NoIdentity, Policy, PolicySource, Quota, RateLimiter, Tier};
+    ///
+    /// struct Search;
+    ///
+    /// impl PolicySource for Search {
+    ///     type Identity = NoIdentity;
+    ///
+    ///     fn limits() -> &'static [&'static Limit] {
+    ///         static TIERS: [Tier; 1] = [Tier::new("default", Quota::per_minute(60))];
+    ///         static LIMIT: Limit =
+    ///             Limit::new(Policy::new("written search", Algorithm::TokenBucket, &TIERS));
+    ///         static ALL: [&Limit; 1] = [&LIMIT];
+    ///         &ALL
+    ///     }
+    /// }
+    ///
+    /// let limiter = RateLimiter::builder().policy_source::<Search>().build()?;
+    /// let entries = ratelimit::policies();
+    /// assert!(entries.iter().any(|entry| entry.name().ends_with("::Search")));
+    /// # Ok::<(), ratelimit::BuildError>(())
+    /// ```
+    #[track_caller]
+    pub fn policy_source<P: PolicySource>(self) -> Self {
+        self.with_source(register::<P>())
+    }
 }
 
 /// Callers are known by what requests say: an API key, an address.

@@ -21,7 +21,7 @@ use crate::{
         TierCache, TierResolver,
     },
     clock::Clock,
-    policy::{OnStoreError, policies},
+    policy::{OnStoreError, PolicyEntry, registry},
     store::{AnyStore, MemoryStore, Store},
 };
 
@@ -36,6 +36,7 @@ pub struct Builder {
     unknown_keys_per_minute: Option<u32>,
     pub(super) addresses: AddressSettings,
     hosts: HostSettings,
+    sources: Vec<&'static PolicyEntry>,
     secrets: Vec<String>,
     secret_header: Option<HeaderName>,
     digest_secret: Option<String>,
@@ -407,13 +408,22 @@ impl Builder {
         self
     }
 
+    /// Adds the policies of a source that is written by hand to those that are checked by
+    /// [`build`](Self::build).
+    pub(crate) fn with_source(mut self, source: &'static PolicyEntry) -> Self {
+        self.sources.push(source);
+        self
+    }
+
     /// Builds the limiter.
     ///
     /// # Errors
     ///
     /// A setting is wrong, or has no effect without another.
     pub fn build(self) -> Result<RateLimiter, BuildError> {
-        let namesakes = Namesakes::new();
+        let mut declared = registry::declared();
+        declared.extend(self.sources);
+        let namesakes = Namesakes::new(&declared);
         if self.mode != Mode::ForTests {
             namesakes.check()?;
         }
@@ -450,7 +460,7 @@ impl Builder {
 
         let hosts = self.hosts.check()?;
         if self.mode != Mode::ForTests {
-            hosts.check_for(policies())?;
+            hosts.check_for(declared)?;
         }
         let digests = match self.digest_secret {
             Some(secret) if !(SHORTEST..=LONGEST).contains(&secret.len()) => {

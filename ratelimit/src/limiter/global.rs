@@ -3,7 +3,7 @@
 use once_cell::sync::OnceCell;
 
 use super::RateLimiter;
-use crate::policy::policies;
+use crate::policy::registry;
 
 static GLOBAL: OnceCell<RateLimiter> = OnceCell::new();
 
@@ -16,16 +16,18 @@ static GLOBAL: OnceCell<RateLimiter> = OnceCell::new();
 pub struct AlreadyInstalled;
 
 impl RateLimiter {
-    /// Makes this the limiter of every handler whose router brings no other, and logs which handlers
-    /// of the program are limited.
+    /// Makes this the limiter of every handler whose router brings no other, and logs the limits of the
+    /// program: an event at the level INFO for each handler and shared policy, with the fields `policy`,
+    /// `source` (what has the policy, if that has another name), `limits` and `location`, and one with
+    /// their `count`. Policies that become known later are logged
+    /// then; see [`policies`](crate::policies).
     ///
     /// # Errors
     ///
-    /// There is one already.
+    /// Returns an error if the program has a limiter already. Nothing is logged then.
     pub fn install(self) -> Result<(), AlreadyInstalled> {
         GLOBAL.set(self).map_err(|_| AlreadyInstalled)?;
-        let limited: Vec<String> = policies().iter().map(ToString::to_string).collect();
-        tracing::info!("rate limits are in force: {}", limited.join("; "));
+        registry::log_policies();
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    policy::{Policy, Tier},
+    policy::{Policy, Tier, registry},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -125,8 +125,10 @@ impl Counts {
         let first = spread(id.0 ^ id.1 as u64);
         for n in 0..PROBES {
             let place = &self.places[(first + n) % SERIES];
-            let series =
-                place.get_or_init(|| Box::new(Series::new(policy.name(), tier.name(), id)));
+            let series = place.get_or_init(|| {
+                registry::register_checked(policy);
+                Box::new(Series::new(policy.name(), tier.name(), id))
+            });
             let lane = &series.lanes[lane];
             if lane.id == id {
                 return lane;

@@ -7,8 +7,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{Extension, Router, response::Response, routing::get};
 use ratelimit::{
-    Algorithm, Builder, Key, Limit, NoIdentity, Policy, PolicySource, Quota, RateLimitLayer,
-    RateLimited, RateLimiter, Tier,
+    Algorithm, Builder, ClientId, Key, Limit, NoIdentity, Policy, PolicySource, Quota,
+    RateLimitLayer, RateLimited, RateLimiter, Tier,
 };
 use ratelimit_tests::App;
 use reqwest::Client;
@@ -186,6 +186,12 @@ async fn however_a_request_names_the_host_it_is_one_and_what_is_ambiguous_is_the
         );
     }
     assert_eq!(raw(&app, "/", &["blog.example.com"]).await, "200");
+
+    // An operator finds it by its name.
+    let shop = ClientId::host("shop.example.com");
+    let found = limiter.reset_client(shop).await.expect("a store");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(raw(&app, "/", &["shop.example.com"]).await, "200");
 }
 
 #[tokio::test]
