@@ -39,6 +39,8 @@ pub(crate) struct Account {
     /// `None` where the request is not limited: on an unlimited tier, or exempt.
     pub(crate) client: Option<ClientId>,
     pub(crate) cost: u32,
+    /// The cost has been given back.
+    pub(super) is_refunded: bool,
     /// `None` where nothing was decided.
     pub(crate) decision: Option<Decision>,
     /// The decision was taken in this process because the store could not be asked.
@@ -58,6 +60,7 @@ impl Account {
             exemption,
             client: None,
             cost: 0,
+            is_refunded: false,
             decision: None,
             local: false,
         }
@@ -85,8 +88,9 @@ impl Account {
 }
 
 impl Account {
-    /// What is smaller is tighter: denied before allowed, what is denied longest first, and then by
-    /// what is left. `None` where it does not limit.
+    /// What is smaller is tighter: rejected before allowed, what is rejected longest first, then what
+    /// allows the fewest more requests of this one's cost, and of those what takes longest to be whole
+    /// again. `None` if it does not limit.
     pub(super) fn tightness(&self) -> Option<impl Ord + use<>> {
         if self.policy.is_shadow() {
             return None;
@@ -94,8 +98,16 @@ impl Account {
         let decision = self.decision?;
         let never = Duration::MAX;
         let wait = self.denies().then(|| decision.retry_after.unwrap_or(never));
+        // A request that costs nothing here fits in without end.
+        let more_requests = decision.remaining.checked_div(self.cost);
+        let more_requests = more_requests.unwrap_or(u32::MAX);
         let reset_after = Reverse(decision.reset_after);
-        Some((Reverse(wait), decision.remaining, reset_after))
+        Some((
+            Reverse(wait),
+            more_requests,
+            reset_after,
+            decision.remaining,
+        ))
     }
 }
 
@@ -298,6 +310,37 @@ mod tests {
         assert_eq!(verdict, Verdict::Admitted);
         let charged = accounts.iter().map(|account| account.decision.is_some());
         assert_eq!(charged.collect::<Vec<_>>(), [false, true, true]);
+    }
+
+    #[test]
+    fn the_tightest_is_the_one_that_allows_the_fewest_more_of_such_requests() {
+        for (left, costs, resets, expected) in [
+            ([97, 750], [1, 50], [60, 60], "second"),
+            ([97, 750], [1, 1], [60, 60], "first"),
+            ([750, 97], [50, 1], [60, 60], "first"),
+            // None fits into either: what takes longest to be whole again.
+            ([40, 10], [50, 50], [10, 60], "second"),
+            ([40, 10], [50, 50], [60, 60], "second"),
+            ([5, 5], [1, 1], [60, 60], "first"),
+            // A request that costs nothing somewhere is not held up there.
+            ([0, 5], [0, 1], [60, 60], "second"),
+            ([3, 5], [0, 0], [60, 60], "first"),
+        ] {
+            let [first, second] =
+                [(&FIRST, 0), (&SECOND, 1)].map(|(policy, n): (_, usize)| Account {
+                    cost: costs[n],
+                    decision: Some(Decision {
+                        remaining: left[n],
+                        reset_after: Duration::from_secs(resets[n]),
+                        ..decision(true, 0)
+                    }),
+                    ..account(policy, "alice")
+                });
+            let mut accounts = Accounts::of(first);
+            accounts.add(second);
+            let tightest = accounts.tightest().policy.name();
+            assert_eq!(tightest, expected, "{left:?} {costs:?} {resets:?}");
+        }
     }
 
     #[test]

@@ -14,8 +14,9 @@ use crate::{
 
 /// What was decided about a request.
 ///
-/// Where several limits apply, it speaks of the tightest: the one that turned the request away or,
-/// if none did, the one of which least is left.
+/// If several limits apply, it describes the tightest: the one that rejected the request (of several the
+/// one that takes longest to allow it) or, if none did, the one that allows the fewest more requests
+/// of the same cost. Of two that allow as many it is the one that takes longest to be whole again.
 ///
 /// It is an extractor, too: a handler under `#[rate_limit]` that takes one sees its caller's tier
 /// and what is left of the quota, and can [`charge`](Self::charge) what turned out to be dearer. Its
@@ -102,7 +103,8 @@ impl RateLimitStatus {
         self.read(|accounts| *accounts.tightest())
     }
 
-    /// Whether there is less left than another one says, so that clients should hear of this one.
+    /// Whether it allows fewer more requests like this one than the other, so that the response describes
+    /// this one.
     pub(crate) fn is_tighter_than(&self, other: &Self) -> bool {
         match (self.account().tightness(), other.account().tightness()) {
             (Some(ours), Some(theirs)) => ours < theirs,
@@ -217,9 +219,11 @@ impl RateLimitStatus {
             }
             let cost = self.accounts.change(|accounts| {
                 let account = accounts.iter_mut().nth(n);
-                account.map_or(0, |account| std::mem::take(&mut account.cost))
+                let due = account.filter(|account| !account.is_refunded)?;
+                due.is_refunded = true;
+                Some(due.cost)
             });
-            if cost > 0 {
+            if let Some(cost @ 1..) = cost {
                 let given_back = self
                     .limiter
                     .refund(&bucket, cost, &taken, account.local)

@@ -1,7 +1,7 @@
 //! The styles of the headers, and browsers across origins.
 
 use axum::{Extension, Router, http::Method, routing::get as route};
-use ratelimit::{HeaderStyle, RATE_LIMIT_HEADERS, RateLimiter, rate_limit};
+use ratelimit::{HeaderStyle, RATE_LIMIT_HEADERS, RateLimitLayer, RateLimiter, policy, rate_limit};
 use ratelimit_tests::{App, header};
 use tower_http::cors::{Any, CorsLayer};
 
@@ -55,6 +55,67 @@ async fn the_limiter_says_which_headers_there_are() {
             let policy = ietf[0].map(|_| r#""brief";q=50"#);
             assert_eq!(header(&unlimited, "ratelimit-policy"), policy, "{style:?}");
         }
+    }
+}
+
+#[rate_limit(limit = 100, name = "requests")]
+#[rate_limit(limit = 1_000, cost = 50, name = "units")]
+async fn of_two_costs() {}
+
+#[rate_limit(limit = 1_000, cost = 50, refund_if = |_| true, name = "units given back")]
+#[rate_limit(limit = 100, name = "requests kept")]
+async fn given_back() {}
+
+policy! { Requests: limit = 15, name = "requests of a layer" }
+
+policy! { Units: limit = 1_000, cost = 50, name = "units of a layer" }
+
+#[rate_limit(limit = 800, cost = 50, name = "units of a handler")]
+async fn under_a_layer() {}
+
+#[rate_limit(limit = 20, name = "requests of a handler")]
+async fn under_a_layer_of_units() {}
+
+/// The headers describe the limit that allows the fewest more requests like this one, whatever its units.
+#[tokio::test]
+async fn the_limit_that_allows_the_fewest_more_requests_is_described() {
+    for (limiter, _) in limiters("tightest").await {
+        let requests = Router::new()
+            .route("/layer", route(under_a_layer))
+            .layer(RateLimitLayer::<Requests>::new());
+        let units = Router::new()
+            .route("/units", route(under_a_layer_of_units))
+            .layer(RateLimitLayer::<Units>::new());
+        let router = Router::new()
+            .route("/", route(of_two_costs))
+            .route("/given_back", route(given_back))
+            .merge(requests)
+            .merge(units)
+            .layer(Extension(limiter));
+        let app = App::start(router).await;
+        let described = async |path: &str| {
+            let response = app.get(path).send().await.expect("an answer");
+            let number = |name| {
+                let number = header(&response, name).map(str::parse::<u32>);
+                number.expect("a header").expect("a number")
+            };
+            (number("x-ratelimit-limit"), number("x-ratelimit-remaining"))
+        };
+        // 19 more cost 950, and 99 are left of the others.
+        assert_eq!(described("/").await, (1_000, 950));
+        assert_eq!(described("/").await, (1_000, 900));
+        // Given back, 20 more fit in: still fewer than 99.
+        assert_eq!(described("/given_back").await, (1_000, 1_000));
+        // 15 of 800 by 50 in the handler, 14 of 15 in the layer.
+        assert_eq!(described("/layer").await, (15, 14));
+        assert_eq!(described("/layer").await, (15, 13));
+        // 19 more in each: then the handler's, of which less is left.
+        assert_eq!(described("/units").await, (20, 19));
+        assert_eq!(described("/units").await, (20, 18));
+        for _ in 0..18 {
+            assert_eq!(app.status("/").await, 200);
+        }
+        assert_eq!(described("/").await, (1_000, 0), "the 429 as well");
     }
 }
 
