@@ -30,18 +30,18 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use axum::{
     Extension, Router, body::Body, extract::connect_info::MockConnectInfo, response::Response,
 };
-use http::{Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use tower_service::Service;
 
 use crate::{
     client::StaticTiers,
     clock::ManualClock,
-    http::want,
+    http::{IdentityRejected, want},
     limiter::{Builder, RateLimitStatus, RateLimiter},
     store::MemoryStore,
 };
@@ -177,7 +177,7 @@ pub fn assert_limited(response: &Response, retry_after: Duration) {
     );
 }
 
-/// All of these routes are limited: to be called with every route that must be, so that none is
+/// Asserts that all of these routes are limited. Call it with every route that must be, so that none is
 /// forgotten.
 ///
 /// ```
@@ -192,24 +192,157 @@ pub fn assert_limited(response: &Response, retry_after: Duration) {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// A limit behind a layer that authenticates is checked only with credentials: see [`AllLimited`].
+///
 /// # Panics
 ///
-/// One of them is not, or there is none.
+/// Panics if a route is not limited or does not exist, and names it.
 pub async fn assert_all_limited(app: &Router, routes: impl IntoIterator<Item = (Method, &str)>) {
-    let mut unlimited = Vec::new();
-    for (method, path) in routes {
-        let mut request = get(path);
-        *request.method_mut() = method.clone();
-        let response = send(app, request).await;
-        if response.extensions().get::<RateLimitStatus>().is_none() {
-            unlimited.push(format!("{method} {path} ({})", response.status()));
+    AllLimited::of(app).assert(routes).await;
+}
+
+/// [`assert_all_limited`] with requests of the test's own making, as with credentials.
+///
+/// A layer that answers 401 or redirects to a login does so before the limit of the route inside is
+/// checked, so that nothing is known of that limit. An [`identity`](crate::Identity) that rejects the
+/// request is a part of the limit: such a route needs no credentials.
+///
+/// ```
+/// use axum::{
+///     Router, extract::Request, http::{Method, StatusCode}, middleware::{Next, from_fn},
+///     response::{IntoResponse, Response}, routing::get,
+/// };
+/// use ratelimit::{rate_limit, testing::AllLimited};
+///
+/// #[rate_limit(limit = 60)]
+/// async fn me() {}
+///
+/// async fn authenticate(request: Request, next: Next) -> Response {
+///     match request.headers().get("Authorization") {
+///         Some(token) if token == "Bearer test" => next.run(request).await,
+///         _ => StatusCode::UNAUTHORIZED.into_response(),
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let app = Router::new().route("/me", get(me)).layer(from_fn(authenticate));
+/// AllLimited::of(&app)
+///     .header("Authorization", "Bearer test")
+///     .assert([(Method::GET, "/me")])
+///     .await;
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "it checks nothing until assert() is called"]
+pub struct AllLimited<'a> {
+    app: &'a Router,
+    headers: HeaderMap,
+    prepare: Option<Prepare<'a>>,
+}
+
+/// Makes the request that is sent out of one without a body.
+type Prepare<'a> = Box<dyn Fn(Request<Body>) -> Request<Body> + Send + Sync + 'a>;
+
+impl<'a> AllLimited<'a> {
+    /// Checks the routes of this app, with requests that have neither headers nor bodies.
+    pub fn of(app: &'a Router) -> Self {
+        Self {
+            app,
+            headers: HeaderMap::new(),
+            prepare: None,
         }
     }
-    assert!(
-        unlimited.is_empty(),
-        "these routes have no rate limit: {}",
-        unlimited.join(", ")
-    );
+
+    /// Adds a header to each request.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no header can have this name or this value.
+    #[track_caller]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let Ok(name) = HeaderName::try_from(name) else {
+            panic!("no header has the name {name:?}");
+        };
+        let Ok(value) = HeaderValue::try_from(value) else {
+            panic!("no header has the value {value:?}");
+        };
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Changes each request before it is sent, after its headers were added: to sign it, to give it a
+    /// body, or to put into its extensions what a server would.
+    pub fn prepare(
+        mut self,
+        prepare: impl Fn(Request<Body>) -> Request<Body> + Send + Sync + 'a,
+    ) -> Self {
+        self.prepare = Some(Box::new(prepare));
+        self
+    }
+
+    /// Asserts that all of these routes are limited.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a route is not limited, does not exist, or answers before any limit is checked, and
+    /// names it.
+    pub async fn assert(self, routes: impl IntoIterator<Item = (Method, &str)>) {
+        let (mut unlimited, mut unchecked) = (Vec::new(), Vec::new());
+        for (method, path) in routes {
+            let mut request = get(path);
+            *request.method_mut() = method.clone();
+            request.headers_mut().extend(self.headers.clone());
+            if let Some(prepare) = &self.prepare {
+                request = prepare(request);
+            }
+            let response = send(self.app, request).await;
+            let extensions = response.extensions();
+            let is_limited = extensions.get::<RateLimitStatus>().is_some()
+                || extensions.get::<IdentityRejected>().is_some();
+            if !is_limited {
+                let status = response.status();
+                let routes = if is_of_authentication(status) {
+                    &mut unchecked
+                } else {
+                    &mut unlimited
+                };
+                routes.push(format!("{method} {path} ({status})"));
+            }
+        }
+        let mut problems = Vec::new();
+        if !unlimited.is_empty() {
+            problems.push(format!(
+                "these routes have no rate limit: {}",
+                unlimited.join(", ")
+            ));
+        }
+        if !unchecked.is_empty() {
+            problems.push(format!(
+                "these routes answered before any limit was checked: {}; send credentials with \
+                 AllLimited::of(&app).header(\"Authorization\", \"…\").assert(routes)",
+                unchecked.join(", ")
+            ));
+        }
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+}
+
+impl fmt::Debug for AllLimited<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the headers: they may hold credentials.
+        f.debug_struct("AllLimited").finish_non_exhaustive()
+    }
+}
+
+/// Whether it is the answer of what asks who is calling, or sends the caller to a login.
+fn is_of_authentication(status: StatusCode) -> bool {
+    status.is_redirection()
+        || [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        ]
+        .contains(&status)
 }
 
 #[track_caller]

@@ -4,8 +4,8 @@ use std::{net::IpAddr, time::Duration};
 
 use axum::{Extension, Router, http::Request, response::Response, routing::get};
 use ratelimit::{
-    Algorithm, Caller, ClientId, Limit, NoIdentity, Policy, PolicySource, Quota, RateLimitLayer,
-    RateLimited, RateLimiter, SetTierError, Standing, Tier, policies, rate_limit,
+    Algorithm, Caller, ClientId, Limit, NoIdentity, Policy, PolicyEntry, PolicySource, Quota,
+    RateLimitLayer, RateLimited, RateLimiter, SetTierError, Standing, Tier, policies, rate_limit,
 };
 use ratelimit_tests::{App, RedisServer};
 
@@ -150,7 +150,7 @@ async fn policies_that_are_written_by_hand_are_found_and_reset() {
         // Each of them once, however often it was seen.
         let entries = policies().into_iter();
         let written = entries
-            .flat_map(|entry| entry.policies())
+            .flat_map(PolicyEntry::policies)
             .filter(|policy| policy.name().starts_with("written for a"));
         assert_eq!(written.count(), 3);
     }

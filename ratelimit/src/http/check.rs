@@ -27,6 +27,11 @@ use crate::{
 #[derive(Clone, Copy)]
 struct Rejected;
 
+/// In the extensions of a response: the extractor that says who is calling rejected the request before
+/// its limit was checked.
+#[derive(Clone, Copy)]
+pub(crate) struct IdentityRejected;
+
 /// What was decided, or the response to a request that is turned away.
 pub(super) type Checked = Result<Arc<RateLimitStatus>, RateLimitedRejection>;
 
@@ -81,7 +86,16 @@ async fn decide_in_time<S>(
 ) -> Checked {
     let rules = source.rules;
     let identity = if rules.has_identity() {
-        Some((source.identity)(parts, state).await?)
+        match (source.identity)(parts, state).await {
+            Ok(identity) => Some(identity),
+            Err(mut rejection) => {
+                let limiter = own.unwrap_or_else(|| limiter(parts));
+                if is_wanted(carried(parts), limiter) {
+                    rejection.extensions_mut().insert(IdentityRejected);
+                }
+                return Err(rejection);
+            }
+        }
     } else {
         None
     };

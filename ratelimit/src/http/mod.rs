@@ -14,7 +14,7 @@ mod source;
 mod unavailable;
 mod unread_body;
 
-pub(crate) use self::decisions::want;
+pub(crate) use self::{check::IdentityRejected, decisions::want};
 #[cfg(feature = "dashboard")]
 pub(crate) use self::headers::whole_seconds;
 pub use self::{

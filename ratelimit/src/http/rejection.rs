@@ -1,7 +1,7 @@
 //! The response to a request that does not come to its handler.
 
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 
 /// The rejection of [`RateLimited<P, T>`](crate::RateLimited): the answer to a request that is turned
 /// away, or `T`'s own rejection with the rate-limit headers.
@@ -45,6 +45,10 @@ impl RateLimitedRejection {
 
     pub(super) fn headers_mut(&mut self) -> &mut HeaderMap {
         self.response.headers_mut()
+    }
+
+    pub(super) fn extensions_mut(&mut self) -> &mut Extensions {
+        self.response.extensions_mut()
     }
 }
 

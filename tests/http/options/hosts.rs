@@ -83,9 +83,10 @@ fn client_of(app: &App, is_http2: bool) -> Client {
         .no_proxy()
         .timeout(Duration::from_secs(60));
     let builder = names.fold(builder, |builder, name| builder.resolve(name, address));
-    let builder = match is_http2 {
-        true => builder.http2_prior_knowledge(),
-        false => builder.http1_only(),
+    let builder = if is_http2 {
+        builder.http2_prior_knowledge()
+    } else {
+        builder.http1_only()
     };
     builder.build().expect("a client")
 }
@@ -134,10 +135,8 @@ async fn raw(app: &App, target: &str, lines: &[&str]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", app.port()))
         .await
         .expect("it listens");
-    let lines: String = lines
-        .iter()
-        .map(|line| format!("Host: {line}\r\n"))
-        .collect();
+    let lines = lines.iter().map(|line| format!("Host: {line}\r\n"));
+    let lines = lines.collect::<Vec<_>>().concat();
     let request = format!("GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");
     stream
         .write_all(request.as_bytes())

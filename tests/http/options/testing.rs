@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use axum::{Router, http::Method, routing::get};
+use axum::{
+    Router,
+    extract::{FromRequestParts, Request},
+    http::{HeaderValue, Method, StatusCode, request::Parts},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
 use ratelimit::{
-    StaticTiers, rate_limit,
-    testing::{TestLimiter, assert_all_limited, assert_limited, assert_remaining},
+    Identified, Identity, RateLimitLayer, StaticTiers, policy, rate_limit,
+    testing::{AllLimited, TestLimiter, assert_all_limited, assert_limited, assert_remaining},
 };
 
 #[rate_limit(tier_header = "X-API-Key", free = 1, pro = 2, internal = unlimited)]
@@ -52,6 +59,103 @@ async fn a_route_without_a_limit_is_named() {
     let limiter = TestLimiter::new();
     let routes = ["/limited", "/forgotten", "/missing"].map(|path| (Method::GET, path));
     assert_all_limited(&app(&limiter), routes).await;
+}
+
+async fn authenticate(request: Request, next: Next) -> Response {
+    match request.headers().get("authorization") {
+        Some(token) if token == "Bearer test" => next.run(request).await,
+        _ => StatusCode::UNAUTHORIZED.into_response(),
+    }
+}
+
+async fn redirect() -> Redirect {
+    Redirect::to("/login")
+}
+
+/// Routes of which a layer asks who is calling before their limits are checked.
+fn guarded(limiter: &TestLimiter) -> Router {
+    let inside = Router::new()
+        .route("/me", get(limited).post(limited))
+        .route("/unlimited", get(async || "no limit"))
+        .layer(from_fn(authenticate));
+    inside
+        .route("/home", get(redirect))
+        .route("/open", get(async || "no limit"))
+        .layer(limiter.layer())
+}
+
+#[tokio::test]
+#[should_panic(expected = "these routes have no rate limit: GET /open (200 OK)\n\
+                these routes answered before any limit was checked: GET /me (401 Unauthorized), GET /home (303 See Other); send credentials with AllLimited::of(&app)")]
+async fn a_route_that_needs_credentials_is_named_as_such() {
+    let limiter = TestLimiter::new();
+    let routes = ["/me", "/home", "/open"].map(|path| (Method::GET, path));
+    assert_all_limited(&guarded(&limiter), routes).await;
+}
+
+#[tokio::test]
+async fn with_credentials_the_limit_behind_them_is_found() {
+    let limiter = TestLimiter::new();
+    let app = guarded(&limiter);
+    for _ in 0..2 {
+        AllLimited::of(&app)
+            .header("Authorization", "Bearer test")
+            .assert([(Method::GET, "/me"), (Method::POST, "/me")])
+            .await;
+        AllLimited::of(&app)
+            .prepare(|mut request| {
+                let token = HeaderValue::from_static("Bearer test");
+                request.headers_mut().insert("authorization", token);
+                request
+            })
+            .assert([(Method::GET, "/me")])
+            .await;
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "these routes have no rate limit: GET /unlimited (200 OK)")]
+async fn with_credentials_a_route_without_a_limit_is_named() {
+    let limiter = TestLimiter::new();
+    AllLimited::of(&guarded(&limiter))
+        .header("Authorization", "Bearer test")
+        .assert([(Method::GET, "/me"), (Method::GET, "/unlimited")])
+        .await;
+}
+
+struct User;
+
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        Err(StatusCode::UNAUTHORIZED)
+    }
+}
+
+impl Identity for User {
+    fn identify(&self) -> Option<Identified<'_>> {
+        None
+    }
+}
+
+#[rate_limit(identity = User, limit = 5, name = "of a user who is none")]
+async fn of_a_user() {}
+
+policy! { OfUsers: identity = User, limit = 5, name = "of users who are none" }
+
+#[tokio::test]
+async fn an_identity_that_rejects_is_a_part_of_the_limit() {
+    let limiter = TestLimiter::new();
+    let layered = Router::new()
+        .route("/layer", get(async || "done"))
+        .layer(RateLimitLayer::<OfUsers>::new());
+    let app = Router::new()
+        .route("/", get(of_a_user))
+        .merge(layered)
+        .layer(limiter.layer());
+    assert_eq!(limiter.get(&app, "/").await.status(), 401);
+    assert_all_limited(&app, [(Method::GET, "/"), (Method::GET, "/layer")]).await;
 }
 
 #[tokio::test]
