@@ -2,11 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Expr, Type};
+use syn::{Expr, ExprLit, Lit, Type};
 
 use crate::{
     errors::Errors,
     parse::{Item, Name, Value},
+    value::{ALGORITHMS, KEYS, limit_and_window, rate},
 };
 
 /// An option's name, and an example of it for the errors.
@@ -69,16 +70,20 @@ const BORROWED: &[(&str, &str)] = &[
     ("weight", "cost"),
     ("header", "tier_header"),
     ("key_by", "key"),
+    ("by", "key"),
     ("skip", "exempt"),
     ("dry_run", "shadow"),
     ("hybrid", "lease"),
     ("max_wait", "wait"),
     ("on_error", "on_store_error"),
     ("handler", "on_limited"),
+    ("message", "on_limited"),
+    ("error_message", "on_limited"),
+    ("status", "on_limited"),
 ];
 
 /// What other libraries call a limit together with its window.
-const RATES: &[(&str, &str)] = &[
+pub(crate) const RATES: &[(&str, &str)] = &[
     ("per_second", "1s"),
     ("rps", "1s"),
     ("per_minute", "1m"),
@@ -114,7 +119,7 @@ impl Options {
                 errors.at(
                     quoted,
                     "an option's name has no quotes",
-                    "tiers of your own are named in `tiers(\"…\" = 60)`",
+                    options.mend_quoted(&text, &value),
                 );
             } else if known.iter().all(|(known, _)| *known != text) {
                 let help = options.mend(&text, &value);
@@ -189,6 +194,26 @@ impl Options {
         self.given.iter().map(|given| &given.name)
     }
 
+    /// What a text in place of an option was probably meant to be.
+    fn mend_quoted(&self, text: &str, value: &Value) -> String {
+        if let Some((limit, per)) = rate(text) {
+            return format!("write `limit = {limit}, per = \"{per}\"`");
+        }
+        if let Ok(limit @ 1..) = text.parse::<u32>() {
+            return format!("write `limit = {limit}`");
+        }
+        if self.known.iter().any(|(known, _)| *known == text) {
+            return format!("write `{text}` without them");
+        }
+        match value {
+            Value::None => format!(
+                "an option begins with its name, as in `{}`",
+                example("limit")
+            ),
+            _ => "tiers of your own are named in `tiers(\"…\" = 60)`".to_owned(),
+        }
+    }
+
     fn misses_its_value<T>(
         &self,
         name: &str,
@@ -196,7 +221,12 @@ impl Options {
         errors: &mut Errors,
     ) -> Given<T> {
         let example = match &given.value {
-            Some(Value::Group(tokens)) => with_value(name, tokens),
+            Some(Value::Group(tokens)) => match limit_and_window(tokens.clone()) {
+                Some((limit, per)) if name == "limit" => {
+                    format!("limit = {limit}, per = \"{per}\"")
+                }
+                _ => with_value(name, tokens),
+            },
             _ => self.example(name).to_owned(),
         };
         errors.at(
@@ -231,6 +261,7 @@ impl Options {
         if let Some((_, per)) = RATES.iter().find(|(theirs, _)| *theirs == name) {
             let limit = match value {
                 Value::Is(limit) => limit.to_token_stream().to_string(),
+                Value::Group(limit) if !limit.is_empty() => limit.to_string(),
                 _ => "60".to_owned(),
             };
             return format!("write `limit = {limit}, per = \"{per}\"`");
@@ -241,6 +272,24 @@ impl Options {
         if name == "fail_open" {
             return "write `on_store_error = \"allow\"`".to_owned();
         }
+        if let Some((limit, per)) = value.rate()
+            && borrowed.is_some_and(|(_, ours)| *ours == "limit")
+        {
+            return format!("write `limit = {limit}, per = \"{per}\"`");
+        }
+        if name == "hosts" {
+            return "write `key = host`, and list the hosts with `RateLimiter::builder().hosts([\"shop.example.com\"])`".to_owned();
+        }
+        if KEYS.contains(&name) && matches!(value, Value::None) {
+            return match name {
+                "global" => format!("write `key = {name}`"),
+                "ip" => "write `key = ip`, or `key = (ip, host)` for both together".to_owned(),
+                _ => format!("write `key = {name}`, or `key = (ip, {name})` for both together"),
+            };
+        }
+        if ALGORITHMS.contains(&name) && matches!(value, Value::None) {
+            return format!("write `algo = \"{name}\"`");
+        }
         if let Some((_, ours)) = borrowed {
             return format!("it is called `{ours}` here, as in `{}`", self.example(ours));
         }
@@ -250,9 +299,11 @@ impl Options {
         let list = list(names());
         // A tier of the user's own has a value or parentheses.
         let tier = match value {
-            Value::Is(limit) => Some(format!("{name} = {}", limit.to_token_stream())),
+            Value::Is(limit) if may_limit(limit) => {
+                Some(format!("{name} = {}", limit.to_token_stream()))
+            }
             Value::Group(quota) => Some(format!("{name}({quota})")),
-            Value::None | Value::Type(_) => None,
+            Value::Is(_) | Value::None | Value::Type(_) => None,
         };
         match tier.filter(|_| names().any(|known| known == "tiers")) {
             Some(tier) => {
@@ -262,6 +313,27 @@ impl Options {
             }
             None => format!("the options are {list}"),
         }
+    }
+}
+
+impl Value {
+    /// The limit and the window of a text such as `60/minute`.
+    fn rate(&self) -> Option<(u32, String)> {
+        match self {
+            Self::Is(Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            })) => rate(&text.value()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a value may be how much is allowed on a tier.
+fn may_limit(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(literal) => matches!(literal.lit, Lit::Int(_)),
+        other => !matches!(other, Expr::Array(_) | Expr::Closure(_) | Expr::Tuple(_)),
     }
 }
 

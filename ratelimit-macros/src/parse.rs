@@ -16,6 +16,7 @@ use syn::{
 use crate::{
     errors::{Errors, message},
     options::{example, with_value},
+    value,
 };
 
 /// One of the attribute's options, or of a group within it.
@@ -115,7 +116,22 @@ fn all(input: ParseStream<'_>, place: &Place, errors: &mut Errors) -> Vec<Item> 
         if input.is_empty() {
             break;
         }
-        if input.parse::<Token![,]>().is_err() {
+        if let Some(Item {
+            name,
+            value: Value::Is(value),
+        }) = items.last()
+            && at_word(input, "per")
+        {
+            let rest = up_to_comma(input);
+            let written = format!("{} {rest}", value.to_token_stream());
+            let (name, value) = (name.to_token_stream(), value.to_token_stream());
+            let help = match value::rate(&written) {
+                Some((_, per)) => format!("write `{name} = {value}, per = \"{per}\"`"),
+                None => format!("write `{name} = {value}, per = \"1m\"`"),
+            };
+            errors.at(rest, "the window is an option of its own", help);
+        }
+        if !input.is_empty() && input.parse::<Token![,]>().is_err() {
             errors.push(input.error(message(
                 "this does not belong to the option before it",
                 "options are separated by commas, as in `free = 60, pro = 600`",
@@ -189,6 +205,13 @@ fn expression_of(name: &Name, input: ParseStream<'_>) -> syn::Result<Expr> {
     })
 }
 
+/// Whether this word comes next, and is no option with a value.
+fn at_word(input: ParseStream<'_>, word: &str) -> bool {
+    let ahead = input.fork();
+    let is_word = ahead.call(Ident::parse_any).is_ok_and(|next| next == word);
+    is_word && !ahead.peek(Token![=]) && !ahead.peek(Paren) && !ahead.is_empty()
+}
+
 fn at_name(input: ParseStream<'_>) -> bool {
     input.peek(Ident::peek_any) || input.peek(LitStr)
 }
@@ -202,10 +225,15 @@ fn name(input: ParseStream<'_>, place: &Place) -> syn::Result<Name> {
     }
     let Place { what, example, .. } = place;
     let number: Option<LitInt> = input.fork().parse().ok();
-    let number = number.map_or("60".to_owned(), |number| number.to_string());
+    let number = number.map_or("60".to_owned(), |number| number.base10_digits().to_owned());
+    let written = up_to_comma(&input.fork()).to_string();
+    let meant = match value::rate(&written) {
+        Some((limit, per)) if *example == "limit" => format!("limit = {limit}, per = \"{per}\""),
+        _ => format!("{example} = {number}"),
+    };
     Err(input.error(message(
         format!("this is not {what}"),
-        format!("{what} begins with its name, as in `{example} = {number}`"),
+        format!("{what} begins with its name, as in `{meant}`"),
     )))
 }
 

@@ -147,3 +147,155 @@ fn a_mistake_leaves_the_handler_as_it_was() {
         )
     });
 }
+
+/// The help of each error that the attribute gives.
+fn help_for(attribute: &str) -> Vec<String> {
+    let attribute: TokenStream = attribute.parse().expect("tokens");
+    let code = crate::limit(
+        attribute,
+        quote!(
+            async fn handler() {}
+        ),
+    )
+    .to_string();
+    let errors = code.split("= help: ").skip(1);
+    let until_end = |error: &str| {
+        let end = error.find("\" }").unwrap_or(error.len());
+        error[..end].replace("\\\"", "\"")
+    };
+    errors.map(until_end).collect()
+}
+
+const A_MINUTE: &str = "limit = 60, per = \"1m\"";
+
+/// Options as people write them who know other libraries, and what the help for each contains.
+const MEANT: &[(&str, &str)] = &[
+    (r#""60/minute""#, A_MINUTE),
+    (r#""60 per minute", key = ip"#, A_MINUTE),
+    (r#""60""#, "`limit = 60`"),
+    (r#""limit" = 60"#, "write `limit` without them"),
+    ("60", "as in `limit = 60`"),
+    ("60 / minute", A_MINUTE),
+    ("10r / s", "as in `limit = 10, per = \"1s\"`"),
+    (r#"limit = "60/minute""#, A_MINUTE),
+    (r#"limit = "60 r/m""#, A_MINUTE),
+    (r#"limit = "60 requests per minute""#, A_MINUTE),
+    (r#"limit = "60rpm""#, A_MINUTE),
+    (
+        r#"limit = "60 every 5 minutes""#,
+        "limit = 60, per = \"5m\"",
+    ),
+    (r#"limit = "1,000""#, "`limit = 1000`"),
+    (r#"limit = "unlimited""#, "only a tier can be unlimited"),
+    ("limit = 60 / minute", A_MINUTE),
+    ("limit = 60 per minute", A_MINUTE),
+    (r#"limit = (60, "1m")"#, A_MINUTE),
+    (r#"limit(60, "1m")"#, A_MINUTE),
+    ("limit = Quota::per_minute(60)", A_MINUTE),
+    ("per_minute(60)", A_MINUTE),
+    ("per_second(5)", "limit = 5, per = \"1s\""),
+    (r#"rate = "60/minute""#, A_MINUTE),
+    ("limit = 60, per = 60", "`per = \"60s\"` for seconds"),
+    ("limit = 60, per = minute", "write `per = \"1m\"`"),
+    (r#"limit = 60, per = "1 minute""#, "write `per = \"1m\"`"),
+    (r#"limit = 60, per = "1 week""#, "write `per = \"7d\"`"),
+    (r#"limit = 60, per = "1.5h""#, "write `per = \"90m\"`"),
+    (r#"limit = 60, wait = "0.5s""#, "write `wait = \"500ms\"`"),
+    (
+        r#"limit = 60, algo = "token_bucket", burst = "20""#,
+        "`burst = 20`",
+    ),
+    ("limit = 60, cost = 1.5", "smaller units"),
+    (
+        r#"limit = 60, key = "ip""#,
+        "write it without quotes: `key = ip`",
+    ),
+    (
+        "limit = 60, key = X-Tenant",
+        "write `key = header(\"X-Tenant\")`",
+    ),
+    ("limit = 60, key = Key::Host", "write `key = host`"),
+    ("limit = 60, key = HOST", "write `key = host`"),
+    (
+        r#"limit = 60, key = host("a.example")"#,
+        "hosts([\"a.example\"])",
+    ),
+    (r#"limit = 60, key = header("Host")"#, "write `key = host`"),
+    ("limit = 60, key = [ip, host]", "write `key = (ip, host)`"),
+    (
+        "limit = 60, key = ip | path(\"id\")",
+        "`key = (ip, path (\"id\"))`",
+    ),
+    (
+        "limit = 60, key = ip, host",
+        "or `key = (ip, host)` for both",
+    ),
+    ("limit = 60, global", "write `key = global`"),
+    ("limit = 60, by = ip", "it is called `key` here"),
+    (
+        r#"limit = 60, hosts = ["a.example"]"#,
+        "RateLimiter::builder().hosts([",
+    ),
+    (
+        "limit = 60, token_bucket",
+        "write `algo = \"token_bucket\"`",
+    ),
+    (
+        "limit = 60, algo = Algorithm::TokenBucket",
+        "write `algo = \"token_bucket\"`",
+    ),
+    (
+        r#"limit = 60, algo = "sliding""#,
+        "write `algo = \"sliding_window\"`",
+    ),
+    (
+        "limit = 60, name = search",
+        "write it with quotes: `name = \"search\"`",
+    ),
+    (r#"limit = 60, methods = "GET""#, "the options are"),
+    (
+        "tier_header = X-API-Key, free = 60",
+        "write `tier_header = \"X-API-Key\"`",
+    ),
+    (
+        "tier_header = x_tenant, free = 60",
+        "write `tier_header = \"X-Tenant\"`",
+    ),
+    (
+        r#"tier_header = HeaderName::from_static("x-key"), free = 60"#,
+        "write `tier_header = \"x-key\"`",
+    ),
+    (
+        r#"tier_header = "K", free = "60/m""#,
+        "`free(limit = 60, per = \"1m\")`",
+    ),
+    (
+        r#"tier_header = "K", free(60, "1m")"#,
+        "`free(limit = 60, per = \"1m\")`",
+    ),
+    (
+        r#"tier_header = "K", free = (60, "1m")"#,
+        "`free(limit = 60, per = \"1m\")`",
+    ),
+];
+
+#[test]
+fn help_fits_what_was_meant() {
+    for (attribute, meant) in MEANT {
+        let help = help_for(attribute);
+        assert_eq!(help.len(), 1, "{attribute}: {help:?}");
+        assert!(help[0].contains(meant), "{attribute}: {}", help[0]);
+    }
+    for attribute in [
+        "tier_header = H, free = 60",
+        "tier_header = http::header::AUTHORIZATION, free = 60",
+        "limit = 60, key = header(TENANT)",
+        "limit = LIMIT / 2, per = WINDOW, name = NAME",
+        "limit = limits::per_minute(LIMIT, 5)",
+        "limit = 60, key = (host, ip)",
+        "limit = 60, key = self::host",
+        "limit = 60, key = hosts",
+    ] {
+        assert_eq!(help_for(attribute), <[String; 0]>::default(), "{attribute}");
+    }
+}

@@ -9,9 +9,9 @@ use quote::ToTokens;
 use syn::{Expr, ExprCall, ExprGroup, ExprParen, ExprPath, Lit, LitStr, Path};
 
 pub(crate) use self::{
-    key::{Header, Key, header, key},
-    number::{Cost, Number, cost, count, is_unlimited},
-    time::{Time, wait, window},
+    key::{Header, KEYS, Key, header, key},
+    number::{Cost, Number, cost, count, is_unlimited, limit_and_window},
+    time::{Time, rate, wait, window},
 };
 use crate::{
     errors::Errors,
@@ -32,24 +32,34 @@ pub(crate) enum OnStoreError {
     Deny,
 }
 
+/// The words for algorithms.
+pub(crate) const ALGORITHMS: [&str; 3] = ["token_bucket", "sliding_window", "fixed_window"];
+
 /// `"token_bucket"`, or the same as a bare word.
 pub(crate) fn algorithm(_: &str, expr: Expr, errors: &mut Errors) -> Option<Algorithm> {
-    const NAMES: [(&str, Algorithm); 3] = [
-        ("token_bucket", Algorithm::TokenBucket),
-        ("sliding_window", Algorithm::SlidingWindow),
-        ("fixed_window", Algorithm::FixedWindow),
-    ];
-    const BORROWED: [(&str, &str); 6] = [
+    const BORROWED: [(&str, &str); 12] = [
         ("gcra", "token_bucket"),
         ("leaky_bucket", "token_bucket"),
+        ("leaky", "token_bucket"),
+        ("token", "token_bucket"),
+        ("bucket", "token_bucket"),
+        ("sliding", "sliding_window"),
         ("sliding_log", "sliding_window"),
         ("sliding_window_log", "sliding_window"),
+        ("sliding_window_counter", "sliding_window"),
         ("moving_window", "sliding_window"),
+        ("fixed", "fixed_window"),
         ("fixed_window_counter", "fixed_window"),
     ];
     let expr = ungroup(expr);
-    let names = || NAMES.iter().map(|(name, _)| *name);
-    let Some(word) = word(&expr) else {
+    let names = || ALGORITHMS.into_iter();
+    // `Algorithm::TokenBucket` is one as the runtime has it.
+    let last = match &expr {
+        Expr::Path(ExprPath { path, .. }) => path.segments.last(),
+        _ => None,
+    };
+    let word = word(&expr).or_else(|| last.map(|segment| segment.ident.to_string()));
+    let Some(word) = word else {
         errors.at(
             expr,
             "`algo` is one of a few words",
@@ -57,8 +67,11 @@ pub(crate) fn algorithm(_: &str, expr: Expr, errors: &mut Errors) -> Option<Algo
         );
         return None;
     };
-    if let Some((_, algorithm)) = NAMES.iter().find(|(name, _)| *name == word) {
-        return Some(*algorithm);
+    match word.as_str() {
+        "token_bucket" => return Some(Algorithm::TokenBucket),
+        "sliding_window" => return Some(Algorithm::SlidingWindow),
+        "fixed_window" => return Some(Algorithm::FixedWindow),
+        _ => {}
     }
     let simplified = word.to_lowercase().replace([' ', '-'], "_");
     let borrowed = BORROWED.iter().find(|(theirs, _)| *theirs == simplified);
@@ -143,12 +156,12 @@ pub(crate) fn policy_name(option: &str, expr: Expr, errors: &mut Errors) -> Opti
             );
             None
         }
-        None if !is_constant(&expr) => {
-            errors.at(
-                expr,
-                format!("`{option}` must be a text"),
-                "write it as in `name = \"search\"`",
-            );
+        None if !is_constant(&expr) || word(&expr).is_some_and(|word| is_lowercase(&word)) => {
+            let help = match word(&expr) {
+                Some(word) => format!("write it with quotes: `{option} = \"{word}\"`"),
+                None => "write it as in `name = \"search\"`".to_owned(),
+            };
+            errors.at(expr, format!("`{option}` must be a text"), help);
             None
         }
         _ => Some(expr),
@@ -180,6 +193,11 @@ fn word(expr: &Expr) -> Option<String> {
         Expr::Path(ExprPath { path, .. }) => path.get_ident().map(ToString::to_string),
         _ => literal_text(expr).map(LitStr::value),
     }
+}
+
+/// Whether a word is written as constants are not.
+fn is_lowercase(word: &str) -> bool {
+    word.contains(char::is_lowercase)
 }
 
 fn literal_text(expr: &Expr) -> Option<&LitStr> {

@@ -142,7 +142,7 @@ pub mod __private {
     pub use inventory;
     pub use once_cell::sync::Lazy;
 
-    pub use crate::policy::window;
+    pub use crate::policy::{header_constant::header_constant, window};
     use crate::{Limit, Policy, PolicySource};
 
     pub type Limits = Vec<&'static Limit>;

@@ -301,10 +301,26 @@ fn quota(krate: &TokenStream, Quota { limit, per, burst }: &Quota) -> TokenStrea
 }
 
 /// A header's name that lives as long as the program.
-fn header(krate: &TokenStream, Header(name): &Header) -> TokenStream {
-    quote! {{
-        static HEADER: #krate::__private::HeaderName =
-            #krate::__private::HeaderName::from_static(#name);
-        &HEADER
-    }}
+fn header(krate: &TokenStream, header: &Header) -> TokenStream {
+    match header {
+        Header::Text(name) => quote! {{
+            static HEADER: #krate::__private::HeaderName =
+                #krate::__private::HeaderName::from_static(#name);
+            &HEADER
+        }},
+        // Nothing here may have the name of the constant.
+        Header::Constant(name) => {
+            let krate = at(name.span(), krate);
+            let constant = quote_spanned! {name.span()=>
+                #krate::__private::header_constant(|| #name)
+            };
+            quote_spanned! {name.span()=> {
+                const __RATE_LIMIT_LEN: usize = #constant.len(#name);
+                const __RATE_LIMIT_LOWERCASE: [u8; __RATE_LIMIT_LEN] = #constant.lowercase(#name);
+                static __RATE_LIMIT_HEADER: #krate::__private::HeaderName =
+                    #constant.name(#name, &__RATE_LIMIT_LOWERCASE);
+                &__RATE_LIMIT_HEADER
+            }}
+        }
+    }
 }

@@ -296,6 +296,15 @@ fn quota(
         );
         return None;
     }
+    if let Some((limit, per)) = value::limit_and_window(tokens.clone()) {
+        let name = name.to_token_stream();
+        errors.at(
+            tokens,
+            "what stands in a tier's parentheses has a name",
+            format!("write `{name}(limit = {limit}, per = \"{per}\")`"),
+        );
+        return None;
+    }
     // What was not understood may have been the limit.
     let mut own_errors = Errors::default();
     let items = parse::items(tokens, &parse::TIER, &mut own_errors);

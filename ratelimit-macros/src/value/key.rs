@@ -2,9 +2,11 @@
 
 use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::{Expr, ExprCall, ExprTuple, LitStr, spanned::Spanned};
+use syn::{
+    BinOp, Expr, ExprArray, ExprBinary, ExprCall, ExprPath, ExprTuple, LitStr, spanned::Spanned,
+};
 
-use super::{literal_text, ungroup, word};
+use super::{is_lowercase, literal_text, ungroup, word};
 use crate::{errors::Errors, options::similar};
 
 /// What shares a bucket.
@@ -21,9 +23,13 @@ pub(crate) enum Key {
     All(Vec<Key>),
 }
 
-/// A header's name, in lower case.
-#[derive(Clone)]
-pub(crate) struct Header(pub(crate) LitStr);
+/// A header's name.
+pub(crate) enum Header {
+    /// In lower case.
+    Text(LitStr),
+    /// The path of a constant, a `&str` or a `HeaderName`.
+    Constant(Expr),
+}
 
 /// `ip`, `global`, `caller`, `host`, `header("X-Tenant")`, `path("id")`, a function, or several of them.
 pub(crate) fn key(_: &str, expr: Expr, errors: &mut Errors) -> Option<Key> {
@@ -43,9 +49,24 @@ fn one_or_several(before: &str, expr: Expr, errors: &mut Errors) -> Option<Key> 
         Expr::Call(call) => called(before, call, errors),
         Expr::Path(_) => match word(&expr).as_deref() {
             Some(word) => named(before, word, expr, errors),
-            None => Some(Key::Function(expr)),
+            None => match key_of_runtime(&expr) {
+                Some(word) => no_key(expr, format!("write `{before}{word}`"), errors),
+                None => Some(Key::Function(expr)),
+            },
         },
         Expr::Closure(_) => Some(Key::Function(expr)),
+        Expr::Binary(_) | Expr::Array(_) if header_in(&expr).is_some() => {
+            let name = header_in(&expr)?;
+            no_key(expr, format!("write `{before}header(\"{name}\")`"), errors)
+        }
+        Expr::Binary(_) | Expr::Array(_) if keys_in(&expr).is_some() => {
+            let keys = keys_in(&expr)?.join(", ");
+            no_key(
+                expr,
+                format!("write `{before}({keys})` for all together"),
+                errors,
+            )
+        }
         _ => {
             let help = match literal_text(&expr).map(LitStr::value) {
                 Some(word) if KEYS.contains(&word.as_str()) => {
@@ -64,7 +85,53 @@ fn one_or_several(before: &str, expr: Expr, errors: &mut Errors) -> Option<Key> 
 }
 
 /// The keys that are words.
-const KEYS: [&str; 4] = ["ip", "global", "caller", "host"];
+pub(crate) const KEYS: [&str; 4] = ["ip", "global", "caller", "host"];
+
+/// The header of `X-Tenant` without quotes, which reads as a difference.
+fn header_in(expr: &Expr) -> Option<String> {
+    let is_part = |expr: &Expr| matches!(expr, Expr::Path(_)) || header_in(expr).is_some();
+    match expr {
+        Expr::Binary(ExprBinary {
+            left,
+            op: BinOp::Sub(_),
+            right,
+            ..
+        }) if is_part(left) && is_part(right) => {
+            let name = expr.to_token_stream().to_string().replace(' ', "");
+            is_header_name(&name).then_some(name)
+        }
+        _ => None,
+    }
+}
+
+/// The keys of `ip + host` or `[ip, host]`.
+fn keys_in(expr: &Expr) -> Option<Vec<String>> {
+    match expr {
+        Expr::Binary(ExprBinary { left, right, .. }) => {
+            let mut keys = keys_in(left)?;
+            keys.extend(keys_in(right)?);
+            Some(keys)
+        }
+        Expr::Array(ExprArray { elems, .. }) if elems.len() > 1 => {
+            let keys: Option<Vec<Vec<String>>> = elems.iter().map(keys_in).collect();
+            keys.map(|keys| keys.concat())
+        }
+        Expr::Path(_) | Expr::Call(_) => Some(vec![expr.to_token_stream().to_string()]),
+        _ => None,
+    }
+}
+
+/// The word for `Key::Ip` and the like, as the runtime has them.
+fn key_of_runtime(expr: &Expr) -> Option<&'static str> {
+    let Expr::Path(ExprPath { path, .. }) = expr else {
+        return None;
+    };
+    let mut segments = path.segments.iter().rev();
+    let (last, before) = (segments.next()?, segments.next()?);
+    let word = last.ident.to_string().to_lowercase();
+    KEYS.into_iter()
+        .find(|key| before.ident == "Key" && *key == word)
+}
 
 fn no_key(expr: impl ToTokens, help: String, errors: &mut Errors) -> Option<Key> {
     let problem = "this is nothing that requests can share a bucket by";
@@ -108,6 +175,13 @@ fn called(before: &str, call: &ExprCall, errors: &mut Errors) -> Option<Key> {
             let help = format!("write one for each: `{before}({})`", each.join(", "));
             errors.at(&call.args, format!("`{what}` takes one name"), help);
             None
+        }
+        ("host", Some(_), _) => {
+            let hosts = &call.args.to_token_stream();
+            let help = format!(
+                "write `{before}host`, and list the hosts with `RateLimiter::builder().hosts([{hosts}])`"
+            );
+            no_key(call, help, errors)
         }
         (word, ..) if KEYS.contains(&word) => {
             no_key(call, format!("write `{before}{word}`"), errors)
@@ -178,6 +252,16 @@ pub(crate) fn header(option: &str, expr: Expr, errors: &mut Errors) -> Option<He
 
 /// The header of a key.
 fn header_within(before: &str, expr: Expr, errors: &mut Errors) -> Option<Header> {
+    if let Some(text) = literal_text(&expr)
+        && text.value().eq_ignore_ascii_case("host")
+    {
+        errors.at(
+            text,
+            "the host of a request is in this header over HTTP/1.1 alone",
+            format!("write `{before}host`, which is the host over HTTP/2 as well"),
+        );
+        return None;
+    }
     header_name(expr, "X-Tenant", errors, |name| {
         format!("{before}header(\"{name}\")")
     })
@@ -191,11 +275,19 @@ fn header_name(
     written: impl Fn(&str) -> String,
 ) -> Option<Header> {
     let expr = ungroup(expr);
+    if is_constant_path(&expr) {
+        return Some(Header::Constant(expr));
+    }
     let Some(text) = literal_text(&expr) else {
-        let named = word(&expr).map(|word| as_header_name(&word.to_lowercase()));
+        let named = match &expr {
+            Expr::Call(call) => call.args.first().and_then(literal_text).map(LitStr::value),
+            expr => header_in(expr)
+                .or_else(|| word(expr).map(|word| as_header_name(&word.to_lowercase()))),
+        };
+        let named = named.filter(|name| is_header_name(name));
         errors.at(
             expr,
-            "the name of a header is a text",
+            "the name of a header is a text, or a constant in capitals",
             format!("write `{}`", written(named.as_deref().unwrap_or(example))),
         );
         return None;
@@ -213,7 +305,17 @@ fn header_name(
         );
         return None;
     }
-    Some(Header(LitStr::new(&name.to_ascii_lowercase(), text.span())))
+    let name = name.to_ascii_lowercase();
+    Some(Header::Text(LitStr::new(&name, text.span())))
+}
+
+/// Whether it is the path of a constant: its last segment is in capitals.
+fn is_constant_path(expr: &Expr) -> bool {
+    let Expr::Path(ExprPath { path, .. }) = expr else {
+        return false;
+    };
+    let last = path.segments.last().map(|last| last.ident.to_string());
+    last.is_some_and(|last| !is_lowercase(&last))
 }
 
 /// A token: <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2>

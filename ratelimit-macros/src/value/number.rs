@@ -1,14 +1,21 @@
 //! How many requests: a number, a constant or, of a cost, a function.
 
+use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Expr, ExprPath, ExprUnary, Lit, UnOp};
+use syn::{
+    BinOp, Expr, ExprBinary, ExprCall, ExprPath, ExprTuple, ExprUnary, Lit, Token, UnOp,
+    parse::Parser, punctuated::Punctuated,
+};
 
 use super::{
-    is_constant,
-    time::{WINDOW, duration, rate},
+    is_constant, literal_text,
+    time::{WINDOW, duration, rate, whole_number},
     ungroup,
 };
-use crate::{errors::Errors, options::example};
+use crate::{
+    errors::Errors,
+    options::{RATES, example},
+};
 
 /// A number of requests.
 #[derive(Clone)]
@@ -71,7 +78,12 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
                 errors.at(
                     float,
                     format!("`{option}` must be a whole number"),
-                    "for less than one request in a window, make the window longer, as in `limit = 1, per = \"2m\"`",
+                    match option {
+                        "cost" | "burst" => {
+                            "count in smaller units: multiply the limit, the burst and each cost by 10"
+                        }
+                        _ => "for less than one request in a window, make the window longer, as in `limit = 1, per = \"2m\"`",
+                    },
                 );
                 None
             }
@@ -106,6 +118,15 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
             );
             None
         }
+        Expr::Binary(_) | Expr::Call(_) | Expr::Tuple(_) if window_in(&expr).is_some() => {
+            let (limit, window) = window_in(&expr)?;
+            errors.at(
+                &expr,
+                format!("`{option}` must be a number"),
+                of_rate(option, &limit, &window),
+            );
+            None
+        }
         _ if is_constant(&expr) => Some(Number { value: None, expr }),
         other => {
             not_a_number(option, other, errors);
@@ -116,19 +137,67 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
 
 /// How to write the number that is in a text.
 fn without_quotes(option: &str, text: &str) -> String {
-    if text == "unlimited" || text.parse::<u32>().is_ok_and(|number| number > 0) {
-        return format!("write it without quotes: `{option} = {text}`");
-    }
-    match (rate(text), option) {
-        (Some((number, window)), "limit") => {
-            format!("write `limit = {number}, per = \"{window}\"`")
+    match (text, option) {
+        ("unlimited", "limit" | "burst" | "cost") => {
+            return "only a tier can be unlimited, as in `internal = unlimited`".to_owned();
         }
-        (Some((number, _)), "burst" | "cost") => format!("write `{option} = {number}`"),
-        (Some((number, window)), tier) => {
-            format!("write `{tier}(limit = {number}, per = \"{window}\")`")
-        }
-        (None, _) => format!("write it as in `{}`", example(option)),
+        ("unlimited", tier) => return format!("write it without quotes: `{tier} = unlimited`"),
+        _ => {}
     }
+    if let Some(number) = whole_number(text).filter(|number| *number > 0) {
+        return format!("write it without quotes: `{option} = {number}`");
+    }
+    match rate(text) {
+        Some((number, window)) => of_rate(option, &number.to_string(), &window),
+        None => format!("write it as in `{}`", example(option)),
+    }
+}
+
+/// How to write a limit together with its window.
+fn of_rate(option: &str, limit: &str, window: &str) -> String {
+    match option {
+        "limit" => format!("write `limit = {limit}, per = \"{window}\"`"),
+        "burst" | "cost" => format!("write `{option} = {limit}`"),
+        tier => format!("write `{tier}(limit = {limit}, per = \"{window}\")`"),
+    }
+}
+
+/// The limit and the window of `60 / minute`, `Quota::per_minute(60)` or `(60, "1m")`.
+fn window_in(expr: &Expr) -> Option<(String, String)> {
+    match expr {
+        Expr::Binary(ExprBinary {
+            left,
+            op: BinOp::Div(_),
+            right,
+            ..
+        }) if matches!(**left, Expr::Lit(_)) && matches!(**right, Expr::Path(_)) => {
+            let (limit, window) = rate(&expr.to_token_stream().to_string())?;
+            Some((limit.to_string(), window))
+        }
+        Expr::Call(ExprCall { func, args, .. }) if args.len() == 1 => {
+            let Expr::Path(ExprPath { path, .. }) = &**func else {
+                return None;
+            };
+            let name = path.segments.last()?.ident.to_string();
+            let (_, window) = RATES.iter().find(|(theirs, _)| *theirs == name)?;
+            Some((args.to_token_stream().to_string(), (*window).to_owned()))
+        }
+        Expr::Tuple(ExprTuple { elems, .. }) => limit_and_window(elems.to_token_stream()),
+        _ => None,
+    }
+}
+
+/// The limit and the window of `60, "1m"`.
+pub(crate) fn limit_and_window(tokens: TokenStream) -> Option<(String, String)> {
+    let both = Punctuated::<Expr, Token![,]>::parse_terminated;
+    let both = both.parse2(tokens).ok()?;
+    let (Some(limit), Some(window), 2) = (both.first(), both.last(), both.len()) else {
+        return None;
+    };
+    let window = literal_text(window)?.value();
+    duration(&window, &WINDOW).ok()?;
+    matches!(limit, Expr::Lit(_) | Expr::Path(_))
+        .then(|| (limit.to_token_stream().to_string(), window))
 }
 
 fn not_a_number(option: &str, value: impl ToTokens, errors: &mut Errors) {

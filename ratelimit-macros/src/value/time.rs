@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Expr, Lit, spanned::Spanned};
+use syn::{Expr, ExprPath, Lit, spanned::Spanned};
 
 use super::{is_constant, ungroup};
 use crate::errors::Errors;
@@ -73,6 +73,16 @@ fn time(purpose: &Purpose, expr: Expr, errors: &mut Errors) -> Option<Time> {
                 ),
                 Err((problem, help)) => errors.at(literal, problem, help),
             }
+            None
+        }
+        // A constant is not written in lower case.
+        Expr::Path(ExprPath { path, .. })
+            if path
+                .get_ident()
+                .is_some_and(|word| is_unit(&word.to_string())) =>
+        {
+            let help = mended(&path.to_token_stream().to_string(), purpose);
+            errors.at(path, format!("`{option}` must be a text"), help);
             None
         }
         _ if is_constant(&expr) => Some(Time::Constant(expr)),
@@ -144,15 +154,45 @@ pub(super) fn duration(text: &str, purpose: &Purpose) -> Result<Duration, (Strin
     Ok(Duration::from_micros(micros))
 }
 
-/// Reads `60/m`, `60 / 10 seconds` or `60 per minute`: so many, and the window as it is written.
-pub(super) fn rate(text: &str) -> Option<(u32, String)> {
-    let (number, window) = text.split_once('/').or_else(|| text.split_once(" per "))?;
-    let number = number.trim().parse().ok().filter(|number| *number > 0)?;
+/// Reads `60/m`, `60 / 10 seconds`, `60 requests per minute`, `10r/s` or `60rpm`: so many, and the window
+/// as it is written.
+pub(crate) fn rate(text: &str) -> Option<(u32, String)> {
+    const REQUESTS: [&str; 8] = [
+        "", "r", "req", "reqs", "request", "requests", "call", "calls",
+    ];
+    const SHORT: [(&str, &str); 5] = [
+        ("rps", "s"),
+        ("rpm", "m"),
+        ("rph", "h"),
+        ("rpd", "d"),
+        ("qps", "s"),
+    ];
+    let text = text.trim().to_lowercase();
+    let (digits, rest) = split(&text, |c| c.is_ascii_digit() || c == '_' || c == ',');
+    let number = whole_number(digits).filter(|number| *number > 0)?;
+    let rest = rest.trim();
+    if let Some((_, unit)) = SHORT.iter().find(|(short, _)| *short == rest) {
+        return Some((number, format!("1{unit}")));
+    }
+    let separators = ["/", "per ", "every ", "each ", "in ", "a ", "an "];
+    let (what, window) = separators.iter().find_map(|separator| {
+        let (what, window) = rest.split_once(separator)?;
+        REQUESTS.contains(&what.trim()).then_some((what, window))
+    })?;
+    // A word needs a space before it, as in `60 a minute`.
+    if !what.is_empty() && !rest.starts_with(what) {
+        return None;
+    }
     let (digits, unit) = number_and_unit(window)?;
     let window = format!("{digits}{unit}");
     duration(&window, &WINDOW)
         .is_ok()
         .then_some((number, window))
+}
+
+/// Reads a number that may have its digits in groups: `1_000` or `1,000`.
+pub(super) fn whole_number(text: &str) -> Option<u32> {
+    text.trim().replace(['_', ','], "").parse().ok()
 }
 
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
@@ -162,8 +202,12 @@ fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
 /// How to write the time that was probably meant.
 fn mended(text: &str, purpose: &Purpose) -> String {
     let Purpose { option, units, .. } = purpose;
-    if let Some((number, unit)) = number_and_unit(text) {
-        return format!("write `{option} = \"{number}{unit}\"`");
+    let meant = number_and_unit(text).map(|(number, unit)| format!("{number}{unit}"));
+    if let Some(meant) = meant.or_else(|| in_smaller_units(text)) {
+        return match duration(&meant, purpose) {
+            Ok(_) => format!("write `{option} = \"{meant}\"`"),
+            Err((problem, help)) => format!("{problem}: {help}"),
+        };
     }
     let number = text.trim();
     if number.chars().all(|c| c.is_ascii_digit()) {
@@ -179,6 +223,36 @@ fn mended(text: &str, purpose: &Purpose) -> String {
     format!(
         "a time is whole numbers with the units `ms`, `s`, `m`, `h` and `d`, as in `{option} = \"30s\"` or `{option} = \"2m30s\"`"
     )
+}
+
+/// Whether a word is a unit of time, as in `per = minute`.
+fn is_unit(word: &str) -> bool {
+    word.chars().all(char::is_lowercase) && number_and_unit(word).is_some()
+}
+
+/// A time that has no unit here, or that is not whole: `2 weeks` as `14d`, `1.5h` as `90m`.
+fn in_smaller_units(text: &str) -> Option<String> {
+    const WEEK: u64 = 7 * 86_400_000_000;
+    let text = text.trim().to_lowercase();
+    let (number, unit) = split(&text, |c| c.is_ascii_digit() || c == '.');
+    let unit = unit.trim();
+    let micros = if ["w", "week", "weeks"].contains(&unit) {
+        WEEK
+    } else {
+        let (_, meant) = number_and_unit(unit)?;
+        let (_, micros) = UNITS.iter().find(|(name, _)| *name == meant)?;
+        *micros
+    };
+    let (whole, fraction) = match number {
+        "" => ("1", ""),
+        number => number.split_once('.').unwrap_or((number, "")),
+    };
+    let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let parts: u64 = format!("{whole}{fraction}").parse().ok()?;
+    let total = parts.checked_mul(micros)? / scale;
+    let fits = |(_, micros): &&(&str, u64)| total > 0 && total.is_multiple_of(*micros);
+    let (unit, micros) = UNITS.iter().rev().find(fits)?;
+    Some(format!("{}{unit}", total / micros))
 }
 
 /// The number, which is 1 where there is none, and the unit that was probably meant.
@@ -238,7 +312,13 @@ mod tests {
             ("10seconds", "not a length", "write `per = \"10s\"`"),
             ("1 fortnight", "not a length", "units"),
             ("-1s", "not a length", "units"),
-            ("1.5h", "not a length", "units"),
+            ("1.5h", "not a length", "write `per = \"90m\"`"),
+            ("0.5s", "not a length", "write `per = \"500ms\"`"),
+            ("2 weeks", "not a length", "write `per = \"14d\"`"),
+            ("week", "not a length", "write `per = \"7d\"`"),
+            ("60w", "not a length", "366 days"),
+            ("0.0000001s", "not a length", "units"),
+            ("1..5h", "not a length", "units"),
             ("1m30", "not a length", "units"),
             ("99999999999999999999s", "too long", "366 days"),
             ("367d", "too long", "366 days"),
@@ -279,8 +359,23 @@ mod tests {
             ("60 / 10 seconds", Some((60, "10s"))),
             ("5 per minute", Some((5, "1m"))),
             ("0/m", None),
+            ("10r/s", Some((10, "1s"))),
+            ("60 r/m", Some((60, "1m"))),
+            ("60 requests per minute", Some((60, "1m"))),
+            ("60 Requests/Minute", Some((60, "1m"))),
+            ("60 req/10s", Some((60, "10s"))),
+            ("60 a minute", Some((60, "1m"))),
+            ("60 every 5 minutes", Some((60, "5m"))),
+            ("60 calls in 1h", Some((60, "1h"))),
+            ("1_000/hour", Some((1000, "1h"))),
+            ("60rpm", Some((60, "1m"))),
+            ("10 rps", Some((10, "1s"))),
             ("60/fortnight", None),
+            ("60 apples per minute", None),
+            ("60/", None),
+            ("/minute", None),
             ("60", None),
+            ("a minute", None),
         ];
         for (text, expected) in cases {
             let expected = expected.map(|(number, window)| (number, window.to_owned()));

@@ -99,12 +99,14 @@ impl RateLimiter {
         standing.ok_or_else(|| StoreError::new("the store took no decision"))
     }
 
-    /// The buckets of a client that are not full, under the policies of the program's handlers and
-    /// `policy!`s. Nothing is taken from them, and nobody else's are looked through.
+    /// Returns the buckets of a client that are not full, under all policies that are known
+    /// ([`policies`](crate::policies)): those of the macros, and those that are written by hand once the
+    /// builder is given them, a layer with them is made, or this process has checked a request under
+    /// them. Nothing is taken from the buckets.
     ///
     /// # Errors
     ///
-    /// The store cannot be asked.
+    /// Returns an error if the store is unavailable.
     pub async fn buckets_of(&self, client: ClientId) -> Result<Vec<Standing>, StoreError> {
         let client = self.client_of(client);
         let mut all = HashSet::new();

@@ -28,6 +28,7 @@ mod algorithm;
 mod declaration;
 mod digits;
 mod fnv;
+pub(crate) mod header_constant;
 mod key;
 mod lease;
 mod quota;

@@ -1,6 +1,6 @@
 use ratelimit::rate_limit;
 
-#[rate_limit(limit = 60, key = header(X_TENANT))]
+#[rate_limit(limit = 60, key = header(x_tenant))]
 async fn handler() {}
 
 fn main() {}

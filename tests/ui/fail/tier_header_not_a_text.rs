@@ -1,6 +1,6 @@
 use ratelimit::rate_limit;
 
-#[rate_limit(tier_header = X_API_KEY, free = 60)]
+#[rate_limit(tier_header = x_api_key, free = 60)]
 async fn handler() {}
 
 fn main() {}
