@@ -296,7 +296,8 @@ impl Builder {
     /// the application is reached by. A second call adds to them.
     ///
     /// A request to any other host, to none, or to one that is ambiguous (several `Host` lines, in HTTP/2
-    /// one that differs from `:authority`) is keyed by the client's IP address.
+    /// one that differs from `:authority`) is keyed by the client's IP address. `X-Forwarded-Host` is not
+    /// read: a proxy in front must pass `Host` on, as nginx does with `proxy_set_header Host $host`.
     ///
     /// A host is a name such as `shop.example.com`, an address, or `*.example.com` for all names that are
     /// one label longer than `example.com`, as in a certificate. Neither upper case, a dot at the end nor
