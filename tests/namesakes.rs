@@ -88,7 +88,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// The lines since the last time.
+    /// Takes the lines since the last time.
     fn take(&self) -> Vec<String> {
         let bytes = std::mem::take(&mut *self.0.lock().expect("not poisoned"));
         let text = String::from_utf8(bytes).expect("text");

@@ -194,7 +194,7 @@ impl Options {
         self.given.iter().map(|given| &given.name)
     }
 
-    /// What a text in place of an option was probably meant to be.
+    /// Says what a text in place of an option was probably meant to be.
     fn mend_quoted(&self, text: &str, value: &Value) -> String {
         if let Some((limit, per)) = rate(text) {
             return format!("write `limit = {limit}, per = \"{per}\"`");
@@ -317,7 +317,7 @@ impl Options {
 }
 
 impl Value {
-    /// The limit and the window of a text such as `60/minute`.
+    /// Returns the limit and the window of a text such as `60/minute`.
     fn rate(&self) -> Option<(u32, String)> {
         match self {
             Self::Is(Expr::Lit(ExprLit {
@@ -329,7 +329,7 @@ impl Value {
     }
 }
 
-/// Whether a value may be how much is allowed on a tier.
+/// Returns whether a value may be how much is allowed on a tier.
 fn may_limit(value: &Expr) -> bool {
     match value {
         Expr::Lit(literal) => matches!(literal.lit, Lit::Int(_)),

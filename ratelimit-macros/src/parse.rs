@@ -205,7 +205,7 @@ fn expression_of(name: &Name, input: ParseStream<'_>) -> syn::Result<Expr> {
     })
 }
 
-/// Whether this word comes next, and is no option with a value.
+/// Returns whether this word comes next, and is no option with a value.
 fn at_word(input: ParseStream<'_>, word: &str) -> bool {
     let ahead = input.fork();
     let is_word = ahead.call(Ident::parse_any).is_ok_and(|next| next == word);

@@ -148,7 +148,7 @@ fn a_mistake_leaves_the_handler_as_it_was() {
     });
 }
 
-/// The help of each error that the attribute gives.
+/// Returns the help of each error that the attribute gives.
 fn help_for(attribute: &str) -> Vec<String> {
     let attribute: TokenStream = attribute.parse().expect("tokens");
     let code = crate::limit(

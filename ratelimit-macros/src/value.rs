@@ -195,7 +195,7 @@ fn word(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Whether a word is written as constants are not.
+/// Returns whether a word is written as constants are not.
 fn is_lowercase(word: &str) -> bool {
     word.contains(char::is_lowercase)
 }

@@ -334,7 +334,7 @@ impl fmt::Debug for AllLimited<'_> {
     }
 }
 
-/// Whether it is the answer of what asks who is calling, or sends the caller to a login.
+/// Returns whether it is the answer of what asks who is calling, or sends the caller to a login.
 fn is_of_authentication(status: StatusCode) -> bool {
     status.is_redirection()
         || [

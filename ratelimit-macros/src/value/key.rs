@@ -87,7 +87,7 @@ fn one_or_several(before: &str, expr: Expr, errors: &mut Errors) -> Option<Key> 
 /// The keys that are words.
 pub(crate) const KEYS: [&str; 4] = ["ip", "global", "caller", "host"];
 
-/// The header of `X-Tenant` without quotes, which reads as a difference.
+/// Returns the header of `X-Tenant` without quotes, which reads as a difference.
 fn header_in(expr: &Expr) -> Option<String> {
     let is_part = |expr: &Expr| matches!(expr, Expr::Path(_)) || header_in(expr).is_some();
     match expr {
@@ -104,7 +104,7 @@ fn header_in(expr: &Expr) -> Option<String> {
     }
 }
 
-/// The keys of `ip + host` or `[ip, host]`.
+/// Returns the keys of `ip + host` or `[ip, host]`.
 fn keys_in(expr: &Expr) -> Option<Vec<String>> {
     match expr {
         Expr::Binary(ExprBinary { left, right, .. }) => {
@@ -121,7 +121,7 @@ fn keys_in(expr: &Expr) -> Option<Vec<String>> {
     }
 }
 
-/// The word for `Key::Ip` and the like, as the runtime has them.
+/// Returns the word for `Key::Ip` and the like, as the runtime has them.
 fn key_of_runtime(expr: &Expr) -> Option<&'static str> {
     let Expr::Path(ExprPath { path, .. }) = expr else {
         return None;
@@ -309,7 +309,7 @@ fn header_name(
     Some(Header::Text(LitStr::new(&name, text.span())))
 }
 
-/// Whether it is the path of a constant: its last segment is in capitals.
+/// Returns whether it is the path of a constant: its last segment is in capitals.
 fn is_constant_path(expr: &Expr) -> bool {
     let Expr::Path(ExprPath { path, .. }) = expr else {
         return false;

@@ -153,7 +153,7 @@ fn without_quotes(option: &str, text: &str) -> String {
     }
 }
 
-/// How to write a limit together with its window.
+/// Says how to write a limit together with its window.
 fn of_rate(option: &str, limit: &str, window: &str) -> String {
     match option {
         "limit" => format!("write `limit = {limit}, per = \"{window}\"`"),
@@ -162,7 +162,7 @@ fn of_rate(option: &str, limit: &str, window: &str) -> String {
     }
 }
 
-/// The limit and the window of `60 / minute`, `Quota::per_minute(60)` or `(60, "1m")`.
+/// Returns the limit and the window of `60 / minute`, `Quota::per_minute(60)` or `(60, "1m")`.
 fn window_in(expr: &Expr) -> Option<(String, String)> {
     match expr {
         Expr::Binary(ExprBinary {
@@ -187,7 +187,7 @@ fn window_in(expr: &Expr) -> Option<(String, String)> {
     }
 }
 
-/// The limit and the window of `60, "1m"`.
+/// Returns the limit and the window of `60, "1m"`.
 pub(crate) fn limit_and_window(tokens: TokenStream) -> Option<(String, String)> {
     let both = Punctuated::<Expr, Token![,]>::parse_terminated;
     let both = both.parse2(tokens).ok()?;

@@ -225,7 +225,7 @@ fn mended(text: &str, purpose: &Purpose) -> String {
     )
 }
 
-/// Whether a word is a unit of time, as in `per = minute`.
+/// Returns whether a word is a unit of time, as in `per = minute`.
 fn is_unit(word: &str) -> bool {
     word.chars().all(char::is_lowercase) && number_and_unit(word).is_some()
 }

@@ -94,7 +94,7 @@ fn is_port(text: &str) -> bool {
     text.is_empty() || text.strip_prefix(':').is_some_and(is_number)
 }
 
-/// Whether it is a label of a host's name. Some names that resolve have underscores.
+/// Returns whether it is a label of a host's name. Some names that resolve have underscores.
 fn is_label(label: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=LABEL_MAX).contains(&label.len()) && label.bytes().all(is_part)
@@ -198,7 +198,7 @@ impl HostList {
 }
 
 impl KnownHosts {
-    /// Whether a setting says which hosts these are.
+    /// Returns whether a setting says which hosts these are.
     pub(crate) fn is_set(&self) -> bool {
         !matches!(self, Self::Unset)
     }

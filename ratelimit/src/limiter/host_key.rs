@@ -63,7 +63,7 @@ impl KnownHosts {
 }
 
 impl RateLimiter {
-    /// The client by the host; `None` if the request names none that is believed.
+    /// Returns the client by the host; `None` if the request names none that is believed.
     pub(super) fn by_host(&self, policy: &Policy, parts: &Parts) -> Option<ClientId> {
         let hosts = &self.0.hosts;
         if !hosts.is_set() {

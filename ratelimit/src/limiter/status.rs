@@ -103,8 +103,8 @@ impl RateLimitStatus {
         self.read(|accounts| *accounts.tightest())
     }
 
-    /// Whether it allows fewer more requests like this one than the other, so that the response describes
-    /// this one.
+    /// Returns whether it allows fewer more requests like this one than the other, so that the response
+    /// describes this one.
     pub(crate) fn is_tighter_than(&self, other: &Self) -> bool {
         match (self.account().tightness(), other.account().tightness()) {
             (Some(ours), Some(theirs)) => ours < theirs,

@@ -86,7 +86,7 @@ impl PolicyEntry {
         }
     }
 
-    /// What entries are sorted by: those without a place come last.
+    /// Returns what entries are sorted by: those without a place come last.
     fn order(&self) -> (bool, Option<Place>, &'static str) {
         (self.place.is_none(), self.place, self.name)
     }
@@ -359,7 +359,7 @@ pub(crate) fn namesakes(
     several.flatten().copied().collect()
 }
 
-/// Whether a policy may be a copy of another: a `const` policy has an address for each of its uses.
+/// Returns whether a policy may be a copy of another: a `const` policy has an address for each of its uses.
 fn is_copy(policy: &Policy, other: &Policy) -> bool {
     let tiers = policy.tiers().iter().zip(other.tiers());
     policy.id() == other.id()

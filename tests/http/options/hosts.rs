@@ -130,7 +130,7 @@ async fn tenants_of_one_address_have_buckets_of_their_own_and_other_hosts_share_
     }
 }
 
-/// The status of a request of HTTP/1.1 with this target and these `Host` lines.
+/// Returns the status of a request of HTTP/1.1 with this target and these `Host` lines.
 async fn raw(app: &App, target: &str, lines: &[&str]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", app.port()))
         .await
