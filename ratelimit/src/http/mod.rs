@@ -14,9 +14,9 @@ mod source;
 mod unavailable;
 mod unread_body;
 
-pub(crate) use self::{check::IdentityRejected, decisions::want};
 #[cfg(feature = "dashboard")]
 pub(crate) use self::headers::whole_seconds;
+pub(crate) use self::{check::IdentityRejected, decisions::want};
 pub use self::{
     exceeded::RateLimitExceeded,
     extract::{NotLimited, RateLimited, Responder},
