@@ -6,6 +6,7 @@ mod client;
 mod clock;
 #[cfg(feature = "dashboard")]
 mod dashboard;
+mod foreign_text;
 mod http;
 mod limiter;
 mod observe;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, error::Error, fmt, future::Future, sync::Arc};
 use foldhash::fast::RandomState;
 
 use super::{ApiKey, ClientId};
-use crate::policy::LONGEST_TIER_NAME;
+use crate::{foreign_text::Reason, policy::LONGEST_TIER_NAME};
 
 /// Knows API keys and their tiers: a table, Redis, the application's own database.
 ///
@@ -89,6 +89,9 @@ impl KnownKey {
 }
 
 /// The tier of an API key could not be looked up.
+///
+/// It is displayed on one line: of the reason at most 200 characters are shown, with line breaks and
+/// other control characters escaped. [`source`](Error::source) returns the reason as it was given.
 #[derive(Debug)]
 pub struct ResolveError {
     reason: Box<dyn Error + Send + Sync>,
@@ -143,7 +146,7 @@ impl fmt::Display for ResolveError {
         write!(
             f,
             "the tier of an API key could not be looked up: {}",
-            self.reason
+            Reason(&*self.reason)
         )
     }
 }

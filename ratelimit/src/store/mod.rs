@@ -42,7 +42,7 @@ pub use self::{
     sync_check::SyncCheck,
     tier_store::TierStore,
 };
-use crate::{algorithm::Decision, budget::Budget, clock::Clock};
+use crate::{algorithm::Decision, budget::Budget, clock::Clock, foreign_text::Reason};
 
 /// What a request costs one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -344,6 +344,9 @@ async fn in_time<T>(
 }
 
 /// The store took no decision.
+///
+/// It is displayed on one line: of the reason at most 200 characters are shown, with line breaks and
+/// other control characters escaped. [`source`](Error::source) returns the reason as it was given.
 #[derive(Debug)]
 pub struct StoreError(Failure);
 
@@ -406,11 +409,13 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the store of the rate limits ")?;
         match &self.0 {
-            Failure::Outage(reason) => write!(f, "did not answer: {reason}"),
+            Failure::Outage(reason) => write!(f, "did not answer: {}", Reason(&**reason)),
             Failure::Defect(what) => write!(f, "is defective: {what}"),
             Failure::NotAsked => f.write_str("is not asked during an outage"),
-            Failure::OneBucket(reason) => write!(f, "cannot tell of one bucket: {reason}"),
-            Failure::Refused(reason) => write!(f, "refuses a check: {reason}"),
+            Failure::OneBucket(reason) => {
+                write!(f, "cannot tell of one bucket: {}", Reason(&**reason))
+            }
+            Failure::Refused(reason) => write!(f, "refuses a check: {}", Reason(&**reason)),
         }
     }
 }

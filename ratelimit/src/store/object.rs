@@ -15,6 +15,7 @@ use crate::{
     algorithm::Decision,
     budget::Budget,
     client::{ApiKey, KnownKey, ResolveError, TierResolver},
+    foreign_text::Explanation,
     observe::Figures,
 };
 
@@ -138,7 +139,9 @@ pub(super) type Resolved<'a> =
 impl<T: TierStore> DynTierStore for T {
     fn resolve<'a>(&'a self, key: ApiKey<'a>) -> Resolved<'a> {
         let resolve = async move { TierResolver::resolve(self, key).await };
-        Box::pin(catch_panic(resolve, || Err(ResolveError::new(panicked()))))
+        Box::pin(catch_panic(resolve, || {
+            Err(ResolveError::new(Explanation(panicked().to_string())))
+        }))
     }
 
     fn set_tier<'a>(&'a self, api_key: &'a str, tier: Option<&'a str>) -> Answer<'a, ()> {

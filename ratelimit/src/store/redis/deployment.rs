@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     budget::Budget,
+    foreign_text::Explanation,
     store::{StoreError, breaker::Breaker},
 };
 
@@ -184,7 +185,8 @@ impl Deployment {
 
     /// Returns the error of an answer that does not come in time.
     pub(super) fn no_answer(&self) -> StoreError {
-        StoreError::new(format!("Redis at {}: no answer in time", self.server()))
+        let server = self.server();
+        StoreError::new(Explanation(format!("Redis at {server}: no answer in time")))
     }
 
     /// Returns a breaker that shows the health of all servers.

@@ -42,7 +42,7 @@ pub use self::{
 use super::{
     Bucket, Charge, Decisions, FleetStore, Store, StoreError, StoreHealth, SyncCheck, TierStore,
 };
-use crate::{algorithm::Decision, budget::Budget, clock::Clock};
+use crate::{algorithm::Decision, budget::Budget, clock::Clock, foreign_text::Explanation};
 
 /// Another process may have refunded the client, or an operator may have reset it: after this time
 /// Redis is asked again.
@@ -317,7 +317,9 @@ impl RedisStore {
     /// by this that an outage is seen.
     async fn send_aside(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
         let failed = |shard: &Shard, error: &RedisError| match error.code() {
-            Some("NOPERM" | "WRONGTYPE") => StoreError::refused(connection::reason(error)),
+            Some("NOPERM" | "WRONGTYPE") => {
+                StoreError::refused(Explanation(connection::reason(error)))
+            }
             _ => shard.pool.failed(error),
         };
         let key = self.fleet_key("");

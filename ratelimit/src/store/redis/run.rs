@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     algorithm::Decision,
+    foreign_text::Explanation,
     store::{Bucket, Charge, Decisions, StoreError},
 };
 
@@ -243,10 +244,10 @@ impl Run<'_> {
 
 fn failed(shard: &Shard, error: &RedisError) -> StoreError {
     if is_wrong_type(error) {
-        StoreError::of_one_bucket(reason(error))
+        StoreError::of_one_bucket(Explanation(reason(error)))
     } else if is_cross_slot(error) {
         // The server answers: it is no outage.
-        StoreError::refused(reason(error))
+        StoreError::refused(Explanation(reason(error)))
     } else {
         shard.pool.failed(error)
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     client::{ApiKey, KnownKey, ResolveError, TierResolver},
+    foreign_text::Explanation,
     policy::LONGEST_TIER_NAME,
     store::StoreError,
 };
@@ -92,7 +93,7 @@ fn failed(shard: &Shard, error: &RedisError) -> StoreError {
     match error.code() {
         Some("WRONGTYPE") => no_hash(),
         // The server answers, and the checks need other permissions.
-        _ if lacks_permission(error) => StoreError::refused(reason(error)),
+        _ if lacks_permission(error) => StoreError::refused(Explanation(reason(error))),
         _ => shard.pool.failed(error),
     }
 }
@@ -106,7 +107,7 @@ impl TierResolver for RedisTiers {
         let name = self.name(key.as_bytes());
         let tier = self.look_up(&name).await.map_err(|error| {
             if error.is_of_one_bucket() || error.is_refusal() {
-                ResolveError::new(error)
+                ResolveError::new(Explanation(error.to_string()))
             } else if error.is_outage() {
                 ResolveError::unanswered(error)
             } else {

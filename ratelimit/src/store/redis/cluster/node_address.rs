@@ -5,6 +5,7 @@ use std::fmt;
 use redis::ConnectionAddr;
 
 use super::super::connection::Server;
+use crate::foreign_text::ForeignText;
 
 /// The host and the port of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,9 +60,10 @@ impl NodeAddress {
     }
 }
 
+/// For log lines and errors.
 impl fmt::Display for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        write!(f, "{}:{}", ForeignText(&self.host), self.port)
     }
 }
 

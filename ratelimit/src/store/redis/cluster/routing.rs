@@ -17,7 +17,7 @@ use super::{
     redirection::Redirection,
     retries::Retries,
 };
-use crate::{budget::Budget, store::StoreError};
+use crate::{budget::Budget, foreign_text::Explanation, store::StoreError};
 
 /// A shard to send a command to.
 struct Hop {
@@ -177,6 +177,9 @@ impl Cluster {
 
     /// Returns the error of a slot that no server has.
     pub(super) fn unserved(&self, reason: &str) -> StoreError {
-        StoreError::new(format!("Redis Cluster at {}: {reason}", self.name))
+        StoreError::new(Explanation(format!(
+            "Redis Cluster at {}: {reason}",
+            self.name
+        )))
     }
 }

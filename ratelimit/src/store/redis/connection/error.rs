@@ -2,6 +2,8 @@
 
 use redis::{ErrorKind, RedisError};
 
+use crate::foreign_text::ForeignText;
+
 /// No connection to Redis came about.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -44,9 +46,17 @@ pub(in super::super) fn lacks_permission(error: &RedisError) -> bool {
         || said.contains("ACL failure in script")
 }
 
+/// What the error of a command begins with for which no connection could be opened.
+pub(super) const NO_CONNECTION: &str = "no connection";
+
 /// What went wrong, in the words of the server or the system, or in better ones.
 pub(in super::super) fn reason(error: &RedisError) -> String {
     let said = error.to_string();
+    if error.kind() == ErrorKind::Io && said.starts_with(NO_CONNECTION) {
+        // The reason is from here already, and says more than would be left of it.
+        return said;
+    }
+    let shown = ForeignText(&said);
     // Not by its kind alone: of a cluster's server it comes wrapped in another error.
     if error.kind() == ErrorKind::AuthenticationFailed
         || said.contains("Password authentication failed")
@@ -57,15 +67,15 @@ pub(in super::super) fn reason(error: &RedisError) -> String {
     }
     if lacks_permission(error) {
         return format!(
-            "{said}: the user lacks a permission; \"Redis in production\" in the documentation of \
+            "{shown}: the user lacks a permission; \"Redis in production\" in the documentation of \
              ratelimit lists those that it needs"
         );
     }
     if said.contains("UnknownIssuer") {
         return format!(
-            "{said}: nobody who is trusted has signed its certificate; if a private authority has, \
+            "{shown}: nobody who is trusted has signed its certificate; if a private authority has, \
              give its certificate to RedisStoreBuilder::root_certificates"
         );
     }
-    said
+    shown.to_string()
 }

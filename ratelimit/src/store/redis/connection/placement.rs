@@ -14,7 +14,10 @@ use foldhash::quality::RandomState;
 use redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value, from_redis_value};
 
 use super::Pool;
-use crate::store::{Charge, StoreError};
+use crate::{
+    foreign_text::Explanation,
+    store::{Charge, StoreError},
+};
 
 /// Keys of different hash tags that are tried out: if they are spread over two servers at random, the
 /// chance that all of them are on one is 1 in 2^63.
@@ -299,7 +302,7 @@ impl Placement {
                  RateLimitLayer, which is a check of its own"
             )
         };
-        Err(StoreError::refused(problem))
+        Err(StoreError::refused(Explanation(problem)))
     }
 }
 

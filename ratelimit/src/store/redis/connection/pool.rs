@@ -19,14 +19,14 @@ use tokio::{runtime::Handle, sync::watch};
 
 use super::{
     answer::{Answer, is_redirection, no_answer_in_time},
-    error::reason,
+    error::{NO_CONNECTION, reason},
     link::{Link, Wire},
     placement::{Placement, PlacementProbe, TRIES},
     pooled_connection::{Connecting, PooledConnection},
     round_trip::RoundTrip,
     target::Target,
 };
-use crate::{budget::Budget, store::StoreError};
+use crate::{budget::Budget, foreign_text::Explanation, store::StoreError};
 
 /// The time before a lost connection is tried again, while others work. It doubles each time.
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -377,7 +377,7 @@ impl Pool {
             if let (Ok(()), Attempt::Failed(reason)) = (ended, &*attempts.borrow()) {
                 return Err(RedisError::from((
                     ErrorKind::Io,
-                    "no connection",
+                    NO_CONNECTION,
                     reason.to_string(),
                 )));
             }
@@ -424,7 +424,7 @@ impl Pool {
 
     /// Returns the error of a server that does not answer.
     pub(in super::super) fn unavailable(&self, reason: &str) -> StoreError {
-        StoreError::new(format!("Redis at {}: {reason}", self.server))
+        StoreError::new(Explanation(format!("Redis at {}: {reason}", self.server)))
     }
 }
 

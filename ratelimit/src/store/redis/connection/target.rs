@@ -11,7 +11,10 @@ use super::{
     sentinel::Sentinels,
     server::Server,
 };
-use crate::budget::{Budget, OutOfTime};
+use crate::{
+    budget::{Budget, OutOfTime},
+    foreign_text::ForeignText,
+};
 
 /// An address that was read and checked.
 pub(in super::super) struct Target {
@@ -87,7 +90,11 @@ impl Target {
 
     /// Returns hosts and ports, or the path of a socket; no password is in it.
     pub(super) fn name(&self) -> String {
-        let names: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = self
+            .addresses
+            .iter()
+            .map(|address| ForeignText(address).to_string())
+            .collect();
         names.join(", ")
     }
 
