@@ -9,6 +9,7 @@ mod dashboard;
 mod foreign_text;
 mod http;
 mod limiter;
+mod log_throttle;
 mod observe;
 mod policy;
 mod store;

@@ -13,7 +13,8 @@ use super::Problem;
 use crate::{
     client::ClientId,
     http::whole_seconds,
-    limiter::{Caller, RateLimiter, Sampled},
+    limiter::{Caller, RateLimiter},
+    log_throttle::LogThrottle,
     policy::{Algorithm, Policy, Quota, Tier},
     store::{Bucket, MemoryStore},
 };
@@ -32,7 +33,7 @@ const ADDRESSES: usize = 4_096;
 /// The wrong tokens of a dashboard.
 pub(super) struct Guesses {
     by_address: MemoryStore,
-    log: Sampled,
+    lines: LogThrottle,
 }
 
 impl Guesses {
@@ -41,7 +42,7 @@ impl Guesses {
             by_address: MemoryStore::new()
                 .with_capacity(ADDRESSES)
                 .with_clock(limiter.clock()),
-            log: Sampled::default(),
+            lines: LogThrottle::new(limiter.clock()),
         }
     }
 
@@ -49,7 +50,7 @@ impl Guesses {
     pub(super) fn reject(&self, limiter: &RateLimiter, parts: &Parts) -> Response {
         let client = limiter.by_ip(&Caller::new(parts));
         limiter.add_wrong_token();
-        self.log.say(limiter.clock().now_micros(), |left_out| {
+        self.lines.log(|left_out| {
             tracing::warn!(
                 client = %client,
                 left_out,

@@ -16,7 +16,10 @@ use super::{
     source::{Source, SourceOf},
     unread_body,
 };
-use crate::limiter::{RateLimitStatus, RateLimiter};
+use crate::{
+    limiter::{RateLimitStatus, RateLimiter},
+    log_throttle::LogThrottle,
+};
 
 /// An extractor that limits: whichever argument of a handler is extracted first decides about the
 /// request, and only if it is allowed is `T` extracted.
@@ -237,10 +240,13 @@ where
 )]
 pub struct NotLimited;
 
+/// Throttles what every request to such a handler would log.
+static NOT_LIMITED: Lazy<LogThrottle> = Lazy::new(LogThrottle::default);
+
 impl IntoResponse for NotLimited {
     fn into_response(self) -> Response {
         // For who wrote the handler, not for who called it.
-        tracing::error!("{self}");
+        NOT_LIMITED.log(|left_out| tracing::error!(left_out, "{self}"));
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     }
 }

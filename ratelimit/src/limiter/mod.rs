@@ -17,7 +17,6 @@ mod known;
 mod namesakes;
 mod notice;
 mod report;
-mod sampled;
 mod secrets;
 mod shared;
 mod status;
@@ -33,8 +32,6 @@ use std::{fmt, sync::Arc};
 use crate::client::LookUps;
 
 pub(crate) use self::account::{Account, Accounts, Verdict};
-#[cfg(feature = "dashboard")]
-pub(crate) use self::sampled::Sampled;
 pub(crate) use self::status::OutsideDecisions;
 use self::{
     addresses::Addresses,
@@ -62,6 +59,7 @@ use crate::{
     budget::Budget,
     client::{ClientDigests, KnownHosts, StaticTiers, TierCache},
     clock::{Clock, MonotonicClock},
+    log_throttle::LogThrottle,
     observe::Observer,
     policy::{OnStoreError, Policy},
     store::{AnyStore, MemoryStore},
@@ -109,7 +107,8 @@ struct Inner {
     namesakes: Namesakes,
     fleet: Fleet,
     reports: Reports,
-    wrong_secret: sampled::Sampled,
+    used_secret: LogThrottle,
+    wrong_secret: LogThrottle,
     odd_bucket: Notice,
     defect: Notice,
     refusal: Notice,
@@ -379,6 +378,8 @@ impl RateLimiter {
             panicked: Notice::default(),
         });
         watch::begin(&watch);
+        let reports = Reports::new(&clock);
+        let [used_secret, wrong_secret] = [(); 2].map(|()| LogThrottle::new(clock.clone()));
         let limiter = Self(Arc::new(Inner {
             known: Known::of(&store),
             local: MemoryStore::new().with_clock(clock.clone()),
@@ -396,8 +397,9 @@ impl RateLimiter {
             mode: settings.mode,
             namesakes: settings.namesakes,
             fleet: Fleet::default(),
-            reports: Reports::default(),
-            wrong_secret: sampled::Sampled::default(),
+            reports,
+            used_secret,
+            wrong_secret,
             odd_bucket: Notice::default(),
             defect: Notice::default(),
             refusal: Notice::default(),

@@ -1,17 +1,17 @@
 //! Says what was decided: to the observer, which counts it, and to the log.
 
+use std::sync::Arc;
+
 use super::{
     RateLimiter,
     account::{Account, Accounts, Exemption, Verdict},
-    sampled::Sampled,
 };
-use crate::{client::ClientDigests, observe::Outcome};
+use crate::{client::ClientDigests, clock::Clock, log_throttle::LogThrottle, observe::Outcome};
 
 /// What the log says of requests, at most once a second of each kind.
-#[derive(Default)]
 pub(super) struct Reports {
-    limited: Sampled,
-    shadow: Sampled,
+    limited: LogThrottle,
+    shadow: LogThrottle,
 }
 
 impl RateLimiter {
@@ -53,11 +53,19 @@ fn outcome(account: &Account, verdict: Verdict) -> Option<Outcome> {
 }
 
 impl Reports {
+    /// Creates reports that are throttled by this clock.
+    pub(super) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            limited: LogThrottle::new(clock.clone()),
+            shadow: LogThrottle::new(clock.clone()),
+        }
+    }
+
     fn limited(&self, account: &Account, digests: &ClientDigests) {
         let Some(decision) = account.decision else {
             return;
         };
-        self.limited.say(decision.at_micros, |left_out| {
+        self.limited.log(|left_out| {
             let client = account.client.map(|client| digests.name(client));
             tracing::info!(
                 target: "ratelimit::limited",
@@ -72,10 +80,7 @@ impl Reports {
     }
 
     fn would_have_limited(&self, account: &Account, digests: &ClientDigests) {
-        let Some(decision) = account.decision else {
-            return;
-        };
-        self.shadow.say(decision.at_micros, |left_out| {
+        self.shadow.log(|left_out| {
             let client = account.client.map(|client| digests.name(client));
             tracing::info!(
                 policy = account.policy.name(),

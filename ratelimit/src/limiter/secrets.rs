@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{BuildError, Caller, RateLimiter};
-use crate::{client::FieldValue, policy::Policy};
+use crate::{client::FieldValue, foreign_text::ForeignText, policy::Policy};
 
 /// The header with the secret, where the limiter names no other.
 static HEADER: HeaderName = HeaderName::from_static("x-ratelimit-bypass");
@@ -88,25 +88,27 @@ impl RateLimiter {
         match known.are_in(parts) {
             None => false,
             Some(true) => {
-                tracing::warn!(
-                    policy = policy.name(),
-                    path = parts.uri.path(),
-                    "a request with a bypass secret is not limited"
-                );
+                self.0.used_secret.log(|left_out| {
+                    tracing::warn!(
+                        policy = policy.name(),
+                        path = ForeignText(parts.uri.path()).to_string(),
+                        client = self.0.digests.name(self.by_ip(caller)),
+                        left_out,
+                        "a request with a bypass secret is not limited"
+                    );
+                });
                 true
             }
             Some(false) => {
                 self.0.watch.observer.wrong_credentials.add_bypass_secret();
-                self.0
-                    .wrong_secret
-                    .say(self.0.clock.now_micros(), |left_out| {
-                        tracing::warn!(
-                            policy = policy.name(),
-                            client = %self.by_ip(caller),
-                            left_out,
-                            "a request came with a bypass secret that is none of this limiter's"
-                        );
-                    });
+                self.0.wrong_secret.log(|left_out| {
+                    tracing::warn!(
+                        policy = policy.name(),
+                        client = %self.by_ip(caller),
+                        left_out,
+                        "a request came with a bypass secret that is none of this limiter's"
+                    );
+                });
                 false
             }
         }

@@ -25,9 +25,12 @@ use super::{
     StoreError,
     health::{HealthRecord, StoreHealth},
 };
-use crate::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use crate::{
+    log_throttle::LogThrottle,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
 };
 
 /// So many failures in a row are an outage. One is not: a connection may just have been lost.
@@ -52,6 +55,8 @@ struct Inner {
     /// Whether the beginning of an outage was recorded, and its end was not yet.
     is_recorded: AtomicBool,
     record: HealthRecord,
+    /// Throttles the log lines of a store that goes down and comes up many times a second.
+    beginnings: LogThrottle,
     /// The server that this breaker is of, if the store has several.
     server: Mutex<Option<String>>,
     probe: Box<dyn Fn() -> Probe + Send + Sync>,
@@ -81,6 +86,7 @@ impl Breaker {
             is_open: AtomicBool::new(false),
             is_recorded: AtomicBool::new(false),
             record,
+            beginnings: LogThrottle::default(),
             server: Mutex::new(server),
             probe: Box::new(move || Box::pin(probe())),
         }))
@@ -151,8 +157,8 @@ impl Breaker {
             return;
         }
         // First: a panic of the application's subscriber must not leave the breaker open for ever.
-        let outage = self.outage(true);
-        self.0.begins(error);
+        let mut outage = self.outage();
+        outage.begins(error);
         runtime.spawn(outage.probe_until_over(FIRST_PAUSE));
     }
 
@@ -166,13 +172,13 @@ impl Breaker {
         if !self.0.open() {
             return;
         }
-        runtime.spawn(self.outage(false).probe_until_over(Duration::ZERO));
+        runtime.spawn(self.outage().probe_until_over(Duration::ZERO));
     }
 
-    fn outage(&self, is_announced: bool) -> Outage {
+    fn outage(&self) -> Outage {
         Outage {
             breaker: Arc::downgrade(&self.0),
-            is_announced,
+            is_logged: false,
         }
     }
 }
@@ -199,11 +205,11 @@ impl Inner {
         }
     }
 
-    fn begins(&self, error: &StoreError) {
-        tracing::error!(
-            "{error}; no request is sent to it until a probe succeeds, and limits are kept as on_store_error says"
-        );
-        self.is_recorded.store(true, Ordering::Relaxed);
+    /// Records the beginning of an outage, once.
+    fn record_beginning(&self, error: &StoreError) {
+        if self.is_recorded.swap(true, Ordering::Relaxed) {
+            return;
+        }
         self.record.went_down(error, self.server());
         // It is a request that gets here, and a recorder that panics must not end it.
         #[cfg(feature = "metrics")]
@@ -212,7 +218,23 @@ impl Inner {
         });
     }
 
-    fn ends(&self) {
+    /// Logs that an outage has begun, and returns whether a line was due.
+    fn log_beginning(&self, error: &StoreError) -> bool {
+        let mut is_logged = false;
+        self.beginnings.log(|_| {
+            is_logged = true;
+            tracing::error!(
+                error = error.to_string(),
+                server = self.server(),
+                outages = self.outages.load(Ordering::Relaxed),
+                "no request is sent to the store of the rate limits until a probe succeeds; meanwhile \
+                 limits are kept as on_store_error says"
+            );
+        });
+        is_logged
+    }
+
+    fn log_end(&self) {
         if let Some(server) = self.server() {
             tracing::info!(
                 server,
@@ -240,8 +262,9 @@ impl Drop for Inner {
 /// end before the store's other users do.
 struct Outage {
     breaker: Weak<Inner>,
-    /// Whether it was logged. One that is over at the first probe never is.
-    is_announced: bool,
+    /// Whether its beginning was logged, and its end has to be. One of a store that goes down again
+    /// within a second is logged when it has lasted until the next line is due.
+    is_logged: bool,
 }
 
 impl Outage {
@@ -254,7 +277,7 @@ impl Outage {
                 biased;
                 result = probes.next() => match result {
                     Ok(()) => return self.ends(),
-                    Err(error) => self.announce(&error),
+                    Err(error) => self.begins(&error),
                 },
                 () = sleep_until(next_at) => {
                     let Some(breaker) = self.breaker.upgrade() else {
@@ -268,21 +291,22 @@ impl Outage {
         }
     }
 
-    fn announce(&mut self, error: &StoreError) {
-        if self.is_announced {
+    /// Records and logs the beginning, unless that is done.
+    fn begins(&mut self, error: &StoreError) {
+        if self.is_logged {
             return;
         }
-        self.is_announced = true;
         if let Some(breaker) = self.breaker.upgrade() {
-            breaker.begins(error);
+            self.is_logged = breaker.log_beginning(error);
+            breaker.record_beginning(error);
         }
     }
 
     fn ends(&self) {
-        if self.is_announced
+        if self.is_logged
             && let Some(breaker) = self.breaker.upgrade()
         {
-            breaker.ends();
+            breaker.log_end();
         }
     }
 }
