@@ -7,6 +7,7 @@ mod api_keys;
 mod cancellation;
 mod identity;
 mod limiters;
+mod log_floods;
 mod notices;
 mod operate;
 mod options;

@@ -441,7 +441,7 @@ async fn a_redis_that_keeps_nothing_on_disk_is_said_once() {
 }
 
 #[tokio::test]
-async fn a_bypass_is_said_once_for_each_request() {
+async fn a_use_of_a_bypass_secret_is_logged_without_it() {
     const SECRET: &str = "a secret of thirty-two characters";
     let server = RedisServer::start();
     let store = server.builder().leases().connect().await;
