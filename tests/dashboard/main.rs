@@ -350,9 +350,9 @@ async fn what_others_write_in_redis_does_not_stop_the_page() {
                 .pset_ex(key, bypass, lasts)
                 .await
                 .expect("it is written");
-            let reads = server.calls("get").await;
+            let reads = server.calls("getrange").await;
             eventually("the bypass is read", async || {
-                server.calls("get").await > reads + 1
+                server.calls("getrange").await > reads + 1
             })
             .await;
             moves(since).await;
@@ -366,19 +366,12 @@ async fn what_others_write_in_redis_does_not_stop_the_page() {
     browser.until_shown("bypass-banner", false).await;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let slot = now.expect("after 1970").as_secs() / 10;
-    for value in ["18446744073709551615", "-1", "1e400", "NaN"] {
+    for byte in [0x7f, 0x80, 0xff] {
         for slot in slot - 6..slot + 6 {
-            for field in [
-                "requests",
-                "limited",
-                "micros:100",
-                "micros:18446744073709551615",
-            ] {
-                let key = format!("ratelimit:{{fleet}}:figures:{slot}");
-                let () = redis.hset(key, field, value).await.expect("it is written");
-            }
+            let key = format!("ratelimit:{{fleet}}:stats:{slot}");
+            let () = redis.set(key, &[byte; 5_000]).await.expect("it is written");
         }
-        moves(value).await;
+        moves(&format!("{byte:x}")).await;
     }
     let no_date = "const time = document.createElement('time');\
                    return [1e300, 8.64e12 + 1, NaN, null].map(n => { setTime(time, n); return time.textContent; })";

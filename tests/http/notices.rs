@@ -4,7 +4,7 @@ use std::{
     io::{self, Write},
     net::IpAddr,
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -18,7 +18,10 @@ use ratelimit::{
     rate_limit,
 };
 use ratelimit_tests::{App, RedisServer, eventually};
-use tracing::subscriber::DefaultGuard;
+use tracing::{
+    Dispatch,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
 
 use super::{KEYS, limiter_on};
 
@@ -40,8 +43,13 @@ impl Write for Log {
     }
 }
 
+/// As long as there is one subscriber, `tracing` has the thread that comes to a line first decide
+/// whether it is ever logged, and that may be another test's, which has no subscriber.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+
 impl Log {
     pub(crate) fn begin() -> (Self, DefaultGuard) {
+        LazyLock::force(&ANOTHER);
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()

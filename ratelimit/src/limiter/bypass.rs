@@ -8,6 +8,7 @@ use std::{
 use super::RateLimiter;
 use crate::{
     clock::{Clock, micros},
+    foreign_text::ForeignText,
     store::StoreError,
     sync::{
         Mutex, MutexGuard,
@@ -19,7 +20,7 @@ use crate::{
 pub(super) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// In bytes.
-const LONGEST_REASON: usize = 500;
+pub(super) const LONGEST_REASON: usize = 500;
 
 /// Nobody is limited, for a time; see [`RateLimiter::start_bypass`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,8 @@ pub struct Bypass {
     pub reason: String,
     /// Since when.
     pub since: SystemTime,
-    /// When it ends by itself.
+    /// When it ends by itself: 24 hours after it was started at the latest, also if the store says that
+    /// it lasts longer.
     pub until: SystemTime,
 }
 
@@ -70,7 +72,24 @@ struct State {
     version: u64,
     /// The store does not know of the last one.
     unsaved: bool,
+    /// The last one that ended by itself here. The store may not have ended it yet, or never.
+    ended: Option<Started>,
+    /// The one that the last line of the log was about; `None` if that was about an end.
+    logged: Option<Started>,
+    /// The time of that line, by the limiter's clock.
+    logged_at: Option<u64>,
 }
+
+/// What tells a bypass from another one: its reason, and when it was started.
+type Started = (String, SystemTime);
+
+fn started(bypass: &Bypass) -> Started {
+    (bypass.reason.clone(), bypass.since)
+}
+
+/// The time between two lines of the log about bypasses that were read in the store, where another one
+/// may be found each time.
+const LOG_PAUSE: Duration = Duration::from_secs(1);
 
 impl Switch {
     #[inline]
@@ -90,6 +109,7 @@ impl Switch {
         state.version += 1;
         state.unsaved = true;
         self.change(&mut state, bypass, lasts, clock);
+        state.log(lasts, clock.now_micros());
     }
 
     /// Has the store told of a bypass that was started or ended here, if it does not know. One does
@@ -130,14 +150,15 @@ impl Switch {
         if state.version != version || state.unsaved {
             return;
         }
+        let has_ended = |bypass: &Bypass| state.ended.as_ref() == Some(&started(bypass));
+        let found = found.filter(|(bypass, _)| !has_ended(bypass));
         let (bypass, lasts) = found.unzip();
-        if let (Some(one), Some(other)) = (&state.bypass, &bypass)
-            && (&one.reason, one.since) == (&other.reason, other.since)
-        {
-            // It is known, and to the microsecond where it was started here.
-            return;
+        let lasts = lasts.unwrap_or_default();
+        // If it is known, its end is known as well, and to the microsecond where it was started here.
+        if state.bypass.as_ref().map(started) != bypass.as_ref().map(started) {
+            self.change(&mut state, bypass, lasts, clock);
         }
-        self.change(&mut state, bypass, lasts.unwrap_or_default(), clock);
+        state.log_if_due(lasts, clock.now_micros());
     }
 
     fn change(
@@ -147,16 +168,6 @@ impl Switch {
         lasts: Duration,
         clock: &dyn Clock,
     ) {
-        let was_on = state.bypass.is_some();
-        match &bypass {
-            Some(bypass) => tracing::warn!(
-                reason = bypass.reason,
-                seconds = lasts.as_secs(),
-                "the rate limits are bypassed: nobody is limited until it ends"
-            ),
-            None if was_on => tracing::warn!("the bypass of the rate limits has ended"),
-            None => {}
-        }
         let until = match bypass {
             Some(_) => clock.now_micros().saturating_add(micros(lasts)),
             None => 0,
@@ -176,7 +187,9 @@ impl Switch {
             // What the store was not told of by now it need not know, and another process may have
             // told it of one that is on.
             state.unsaved = false;
+            state.ended = state.bypass.as_ref().map(started);
             self.change(&mut state, None, Duration::ZERO, clock);
+            state.log(Duration::ZERO, clock.now_micros());
         }
     }
 
@@ -194,6 +207,36 @@ impl Switch {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Logs whether a bypass is on, unless the last line says so. `lasts` is until when.
+    fn log(&mut self, lasts: Duration, now: u64) {
+        let current = self.bypass.as_ref().map(started);
+        if current == self.logged {
+            return;
+        }
+        self.logged = current;
+        self.logged_at = Some(now);
+        if let Some(bypass) = &self.bypass {
+            tracing::warn!(
+                reason = ForeignText(&bypass.reason).to_string(),
+                seconds = lasts.as_secs(),
+                "the rate limits are bypassed: no request is limited until it ends"
+            );
+        } else {
+            tracing::warn!("the bypass of the rate limits has ended");
+        }
+    }
+
+    /// Logs it unless the last line is less than a second old. The next call logs what this one leaves
+    /// out.
+    fn log_if_due(&mut self, lasts: Duration, now: u64) {
+        let pause = micros(LOG_PAUSE);
+        if self.logged_at.is_none_or(|at| now.abs_diff(at) >= pause) {
+            self.log(lasts, now);
+        }
     }
 }
 

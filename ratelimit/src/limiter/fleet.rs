@@ -10,7 +10,11 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Bypass, Inner, RateLimiter, bypass::LONGEST, notice::Notice};
+use super::{
+    Bypass, Inner, RateLimiter,
+    bypass::{LONGEST, LONGEST_REASON},
+    notice::Notice,
+};
 use crate::store::{Fleet as SharedFleet, FleetBypass, FleetReport, StoreError};
 
 /// Twice a second, so that all have followed a switch within one.
@@ -62,16 +66,10 @@ impl RateLimiter {
     async fn follow_bypass(&self, shared: SharedFleet<'_>) -> Result<(), StoreError> {
         self.tell_of_bypass(shared).await?;
         let read = async {
-            let found = shared.bypass().await?;
-            Ok(found.map(|found| {
-                let now = SystemTime::now();
-                let bypass = Bypass {
-                    reason: found.reason,
-                    since: found.since,
-                    until: now.checked_add(found.remaining).unwrap_or(now + LONGEST),
-                };
-                (bypass, found.remaining)
-            }))
+            match shared.bypass().await? {
+                Some(found) => bounded(found, SystemTime::now()),
+                None => Ok(None),
+            }
         };
         self.0.watch.bypass.follow(read, &*self.0.clock).await
     }
@@ -111,13 +109,45 @@ impl RateLimiter {
         if error.is_refusal() || shared.is_alone_in(&error) {
             self.0.fleet.failure.once(|| {
                 tracing::warn!(
-                    "{error}. Limits are kept all the same, but this process neither adds to the stats of \
-                     all processes nor follows a bypass. If the store is Redis: see \"Redis in \
-                     production\" in ratelimit's documentation for what its user must be allowed to do"
+                    error = error.to_string(),
+                    "limits are kept all the same, but this process does not add to the stats of all \
+                     processes or does not follow a bypass. If the store is Redis: see \"Redis in \
+                     production\" in ratelimit's documentation for what its user must be allowed to do. \
+                     This is logged once"
                 );
             });
         }
     }
+}
+
+/// Returns a bypass as it was found in the store, with how long it lasts, within the bounds of
+/// [`RateLimiter::start_bypass`]: whatever the store says, it ends 24 hours after it was started.
+fn bounded(found: FleetBypass, now: SystemTime) -> Result<Option<(Bypass, Duration)>, StoreError> {
+    let FleetBypass {
+        mut reason,
+        since,
+        remaining,
+    } = found;
+    // The clock of the process that started it may be ahead of this one.
+    if since > now + LONGEST {
+        return Err(StoreError::refused(
+            "the bypass in the store has a beginning that is more than a day ahead",
+        ));
+    }
+    let age = now.duration_since(since).unwrap_or_default();
+    let lasts = remaining.min(LONGEST.saturating_sub(age));
+    if lasts.is_zero() {
+        return Ok(None);
+    }
+    let mut ends = (0..=LONGEST_REASON.min(reason.len())).rev();
+    let end = ends.find(|&end| reason.is_char_boundary(end));
+    reason.truncate(end.unwrap_or(0));
+    let bypass = Bypass {
+        reason,
+        since,
+        until: now + lasts,
+    };
+    Ok(Some((bypass, lasts)))
 }
 
 /// A limiter's task. Another can begin when this ends, be it with its runtime.
@@ -149,5 +179,63 @@ async fn stay_in_touch(task: Task) {
         }
         periods = periods.wrapping_add(1);
         tokio::time::sleep(PERIOD).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = LONGEST;
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn found(since: SystemTime, remaining: Duration) -> FleetBypass {
+        FleetBypass {
+            reason: "an incident".to_owned(),
+            since,
+            remaining,
+        }
+    }
+
+    #[test]
+    fn a_bypass_ends_a_day_after_it_was_started_whatever_the_store_says() {
+        let now = SystemTime::now();
+        let long = Duration::from_secs(u64::MAX);
+        for (since, remaining, expected) in [
+            (now, SECOND, Some(SECOND)),
+            (now, DAY, Some(DAY)),
+            (now, long, Some(DAY)),
+            (now - DAY / 4, long, Some(DAY * 3 / 4)),
+            (now - DAY / 4, SECOND, Some(SECOND)),
+            (now - DAY, long, None),
+            (SystemTime::UNIX_EPOCH, long, None),
+            (now, Duration::ZERO, None),
+            // By a clock that is ahead of this one.
+            (now + DAY, long, Some(DAY)),
+        ] {
+            let bounded = bounded(found(since, remaining), now).expect("a bypass or none");
+            let lasts = bounded.as_ref().map(|(_, lasts)| *lasts);
+            assert_eq!(lasts, expected, "{since:?} {remaining:?}");
+            let until = bounded.map(|(bypass, _)| bypass.until);
+            assert_eq!(until, expected.map(|lasts| now + lasts));
+        }
+        assert!(bounded(found(now + DAY + SECOND, SECOND), now).is_err());
+    }
+
+    #[test]
+    fn a_reason_is_cut_between_two_characters() {
+        let now = SystemTime::now();
+        for (reason, length) in [
+            ("ä".repeat(251), 500),
+            (format!("x{}", "ä".repeat(250)), 499),
+        ] {
+            let long = FleetBypass {
+                reason: reason.clone(),
+                ..found(now, SECOND)
+            };
+            let bounded = bounded(long, now).expect("a bypass");
+            let (bypass, _) = bounded.expect("it is on");
+            assert_eq!(bypass.reason, reason[..length]);
+        }
     }
 }

@@ -108,7 +108,7 @@ impl FleetReport {
 }
 
 /// The percentiles of durations in microseconds with their counts; `None` without any.
-fn latency(durations: &BTreeMap<u64, u64>) -> Option<Latency> {
+pub(super) fn latency(durations: &BTreeMap<u64, u64>) -> Option<Latency> {
     let all: u128 = durations.values().copied().map(u128::from).sum();
     let percentile = |percent: u128| {
         let rank = (all * percent).div_ceil(100).max(1);
@@ -125,12 +125,14 @@ fn latency(durations: &BTreeMap<u64, u64>) -> Option<Latency> {
 /// A [bypass](crate::Bypass) as a store keeps it for all processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetBypass {
-    /// The reason, as given to [`RateLimiter::start_bypass`](crate::RateLimiter::start_bypass).
+    /// The reason, as given to [`RateLimiter::start_bypass`](crate::RateLimiter::start_bypass). Of one
+    /// that is longer than 500 bytes the limiter uses as much.
     pub reason: String,
     /// The time at which it was started, in whole milliseconds. With the reason it identifies the
     /// bypass, so a store returns it unchanged.
     pub since: SystemTime,
-    /// The time after which it ends. A duration, since the clocks of two machines differ.
+    /// The time after which it ends. A duration, since the clocks of two machines differ. The limiter
+    /// ends it 24 hours after [`since`](Self::since) at the latest.
     pub remaining: Duration,
 }
 

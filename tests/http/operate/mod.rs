@@ -4,3 +4,4 @@ mod bypass;
 mod dashboard;
 mod dashboard_abuse;
 mod figures;
+mod stored_values;

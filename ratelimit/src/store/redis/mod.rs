@@ -316,11 +316,12 @@ impl RedisStore {
     /// Sends what is no check. During an outage it is not sent, and where there are no checks it is
     /// by this that an outage is seen.
     async fn send_aside(&self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
-        let failed = |shard: &Shard, error: &RedisError| match error.code() {
-            Some("NOPERM" | "WRONGTYPE") => {
+        let failed = |shard: &Shard, error: &RedisError| {
+            if is_refusal(error) {
                 StoreError::refused(Explanation(connection::reason(error)))
+            } else {
+                shard.pool.failed(error)
             }
-            _ => shard.pool.failed(error),
         };
         let key = self.fleet_key("");
         let deployment = &self.deployment;
@@ -341,6 +342,17 @@ impl RedisStore {
             }
             several => self.check_several(several, deadline).await,
         }
+    }
+}
+
+/// Returns whether a server that answers checks may answer this to other commands: it does not let the
+/// user run them, does not have them, or the key holds something else.
+fn is_refusal(error: &RedisError) -> bool {
+    let is_unknown_command = || error.to_string().contains("unknown command");
+    match error.code() {
+        Some("NOPERM" | "WRONGTYPE" | "INVALIDOBJ") => true,
+        Some("ERR") => is_unknown_command(),
+        _ => false,
     }
 }
 
