@@ -251,7 +251,7 @@ impl RateLimiter {
         // Without the time that a request waits for its turn: that is the limit's doing.
         self.0.watch.observer.took(began);
         if verdict == Verdict::Limited {
-            verdict = self.wait(&mut accounts, backlog).await;
+            verdict = self.wait(&mut accounts, backlog, &caller).await;
         }
         self.observe(&accounts, verdict);
         RateLimitStatus::new(self.clone(), verdict, accounts)

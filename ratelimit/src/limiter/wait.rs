@@ -12,10 +12,10 @@
 use std::time::Duration;
 
 use super::{
-    RateLimiter,
+    Caller, RateLimiter,
     account::{Account, Accounts, Charges, Verdict},
     wait_estimate::Demand,
-    wait_queue::{Backlog, Entered, Place},
+    wait_queue::{Backlog, Entered, Place, Waiting},
 };
 use crate::{
     algorithm::Decision,
@@ -109,7 +109,12 @@ impl RateLimiter {
 
     /// Holds a request that is rejected until it is allowed, if all limits that it is over let it
     /// wait for so long.
-    pub(super) async fn wait(&self, accounts: &mut Accounts, mut backlog: Backlog) -> Verdict {
+    pub(super) async fn wait(
+        &self,
+        accounts: &mut Accounts,
+        mut backlog: Backlog,
+        caller: &Caller<'_>,
+    ) -> Verdict {
         for tries_left in (0..TRIES).rev() {
             if !accounts.can_be_served_in_time() {
                 return Verdict::Limited;
@@ -117,7 +122,12 @@ impl RateLimiter {
             let Some((bucket, cost)) = accounts.last_to_allow() else {
                 return Verdict::Limited;
             };
-            let entered = self.0.queue.enter(bucket, cost, &backlog, tries_left == 0);
+            let waiting = Waiting {
+                bucket,
+                cost,
+                address: self.address(caller, &bucket),
+            };
+            let entered = self.0.queue.enter(waiting, &backlog, tries_left == 0);
             match entered {
                 Entered::Place(place) => return self.hold(accounts, place).await,
                 Entered::Full => return Verdict::Limited,
@@ -132,6 +142,15 @@ impl RateLimiter {
             }
         }
         Verdict::Limited
+    }
+
+    /// Returns the address that a waiting request counts for. If it is not known, that is the client of
+    /// the bucket, so that requests of all clients do not count for one.
+    fn address(&self, caller: &Caller<'_>, bucket: &Bucket) -> ClientId {
+        match self.by_ip(caller) {
+            ClientId::UNKNOWN_IP => bucket.client(),
+            address => address,
+        }
     }
 
     /// Checks a request again each time that it may be allowed, once all ahead of it are served.

@@ -5,6 +5,10 @@
 //! stands in each queue that it moves to, so that of any two requests the same one is first in all of
 //! them, and no two wait for each other.
 //!
+//! No address fills a queue that others wait in as well: its share is a part of what is free, and
+//! shrinks as the queue fills (Choudhury and Hahne, *Dynamic Queue Length Thresholds for Shared-Memory
+//! Packet Switches*, 1998). An address that holds no place is let in as long as there is one.
+//!
 //! What a request holds is its place in these queues and nothing else: there is no lock or permit that a
 //! future could take with it when it is dropped.
 
@@ -20,13 +24,21 @@ use std::{
 use smallvec::{SmallVec, smallvec};
 use tokio::sync::Notify;
 
-use crate::store::Bucket;
+use crate::{client::ClientId, policy::Key, store::Bucket};
 
 /// How many requests may wait for one bucket.
 const MAX_WAITERS_OF_BUCKET: usize = 100;
 
 /// How many places there are in all queues together.
 const MAX_WAITERS: usize = 10_000;
+
+/// An address holds at most one of so many places that are free in all queues: 100 if they are empty,
+/// and 50 if they are half full.
+const FREE_FOR_EACH: usize = 100;
+
+/// An address holds at most one of so many places that are free in the queue of a bucket that any client
+/// can have requests charged to, such as that of a global limit: 10 of an empty one.
+const FREE_FOR_EACH_OF_BUCKET: usize = 10;
 
 /// The queues of all buckets that requests wait for.
 #[derive(Default)]
@@ -41,6 +53,17 @@ pub(super) struct WaitQueue {
 struct Queues {
     next_ticket: u64,
     of_buckets: HashMap<Bucket, VecDeque<Waiter>>,
+    /// How many requests of an address wait; none has 0.
+    of_addresses: HashMap<ClientId, usize>,
+}
+
+/// A request that is to wait.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) bucket: Bucket,
+    pub(super) cost: u32,
+    /// The client by its address, whatever the bucket is keyed by.
+    pub(super) address: ClientId,
 }
 
 /// One request in one bucket's queue.
@@ -48,6 +71,7 @@ struct Waiter {
     /// In the order of arrival.
     ticket: u64,
     cost: u32,
+    address: ClientId,
     /// Notified when the request becomes the first, and when its bucket may have room sooner.
     turn: Arc<Notify>,
 }
@@ -104,18 +128,26 @@ impl WaitQueue {
         self.lock().backlog(buckets, u64::MAX)
     }
 
-    /// Enters the queue of a bucket with a cost, if the backlog still says what is ahead there. If it
+    /// Enters the queue of a bucket, if the backlog still says what is ahead there. If it
     /// `is_last_try`, that does not matter.
     pub(super) fn enter(
         &self,
-        bucket: Bucket,
-        cost: u32,
+        waiting: Waiting,
         backlog: &Backlog,
         is_last_try: bool,
     ) -> Entered<'_> {
+        let Waiting {
+            bucket,
+            cost,
+            address,
+        } = waiting;
         let mut queues = self.lock();
         if !is_last_try && queues.has_grown(&bucket, backlog) {
             return Entered::Changed;
+        }
+        let held = queues.of_addresses.get(&address).copied().unwrap_or(0);
+        if held >= self.share() {
+            return Entered::Full;
         }
         let ticket = queues.next_ticket;
         queues.next_ticket += 1;
@@ -123,26 +155,37 @@ impl WaitQueue {
         let waiter = Waiter {
             ticket,
             cost,
+            address,
             turn: turn.clone(),
         };
         if !self.insert(&mut queues, bucket, waiter) {
             return Entered::Full;
         }
+        queues.of_addresses.insert(address, held + 1);
         Entered::Place(Place {
             queue: self,
             ticket,
+            address,
             charged: smallvec![(bucket, cost)],
             turn,
         })
     }
 
-    /// Returns false if the queue is full.
+    /// Returns how many places of all queues an address may hold.
+    fn share(&self) -> usize {
+        let free = MAX_WAITERS.saturating_sub(self.len.load(Ordering::Relaxed));
+        share_of(free, FREE_FOR_EACH)
+    }
+
+    /// Returns false if the queue is full, or the address holds as many places in it as it may.
     fn insert(&self, queues: &mut Queues, bucket: Bucket, waiter: Waiter) -> bool {
         if self.len.load(Ordering::Relaxed) >= MAX_WAITERS {
             return false;
         }
         let waiters = queues.of_buckets.entry(bucket).or_default();
-        if waiters.len() >= MAX_WAITERS_OF_BUCKET {
+        if waiters.len() >= MAX_WAITERS_OF_BUCKET
+            || holds_its_share(waiters, waiter.address, &bucket)
+        {
             return false;
         }
         let at = waiters.partition_point(|other| other.ticket < waiter.ticket);
@@ -181,6 +224,20 @@ impl WaitQueue {
         let waiters = queues.of_buckets.get(bucket);
         if let Some(first) = waiters.and_then(VecDeque::front) {
             first.turn.notify_one();
+        }
+    }
+
+    /// Gives up a request's place.
+    fn leave(&self, place: &Place<'_>) {
+        let mut queues = self.lock();
+        for (bucket, _) in &place.charged {
+            self.remove(&mut queues, *bucket, place.ticket);
+        }
+        if let Entry::Occupied(mut held) = queues.of_addresses.entry(place.address) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
         }
     }
 
@@ -224,6 +281,7 @@ impl Queues {
 pub(super) struct Place<'a> {
     queue: &'a WaitQueue,
     ticket: u64,
+    address: ClientId,
     charged: SmallVec<[(Bucket, u32); 1]>,
     turn: Arc<Notify>,
 }
@@ -252,6 +310,7 @@ impl Place<'_> {
         let waiter = Waiter {
             ticket: self.ticket,
             cost,
+            address: self.address,
             turn: self.turn.clone(),
         };
         self.charged.push((bucket, cost));
@@ -293,11 +352,26 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut queues = self.queue.lock();
-        for (bucket, _) in &self.charged {
-            self.queue.remove(&mut queues, *bucket, self.ticket);
-        }
+        self.queue.leave(self);
     }
+}
+
+/// Returns whether an address holds as many places in a bucket's queue as it may. A bucket that is an
+/// address's, or an API key's or identity's, has one owner, who may use all of its queue. If addresses are
+/// not known, nothing tells the requests of a bucket from each other.
+fn holds_its_share(waiters: &VecDeque<Waiter>, address: ClientId, bucket: &Bucket) -> bool {
+    let has_owner = matches!(bucket.policy().key(), Key::Ip | Key::Caller);
+    if has_owner || bucket.client() == address {
+        return false;
+    }
+    let free = MAX_WAITERS_OF_BUCKET.saturating_sub(waiters.len());
+    let held = waiters.iter().filter(|waiter| waiter.address == address);
+    held.count() >= share_of(free, FREE_FOR_EACH_OF_BUCKET)
+}
+
+/// Returns how many places an address may hold of which so many are free.
+fn share_of(free: usize, free_for_each: usize) -> usize {
+    free.div_ceil(free_for_each).max(1)
 }
 
 /// How long a bucket takes on average to earn this cost.
@@ -309,6 +383,7 @@ fn earned_in(bucket: &Bucket, cost: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::{
+        net::Ipv4Addr,
         pin::Pin,
         task::{Context, Waker},
     };
@@ -322,50 +397,135 @@ mod tests {
     /// Longer than a bucket takes to earn the cost of a request.
     const LATER: Duration = Duration::from_secs(61);
 
+    /// The bucket of any client.
+    const SHARED: usize = usize::MAX;
+
     fn bucket(n: usize) -> Bucket {
-        static POLICY: Policy = Policy::new(
-            "queued",
-            Algorithm::TokenBucket,
-            &[Tier::new("default", Quota::per_minute(1))],
-        );
-        let client = ClientId::value(&n.to_string());
-        Bucket::new(&POLICY, POLICY.default_tier(), client).expect("limited")
+        static TIERS: [Tier; 1] = [Tier::new("default", Quota::per_minute(1))];
+        static POLICY: Policy = Policy::new("queued", Algorithm::TokenBucket, &TIERS);
+        static GLOBAL: Policy =
+            Policy::new("queued by all", Algorithm::TokenBucket, &TIERS).with_key(Key::Global);
+        let (policy, client) = match n {
+            SHARED => (&GLOBAL, ClientId::EVERYBODY),
+            n => (&POLICY, ClientId::value(&n.to_string())),
+        };
+        Bucket::new(policy, policy.default_tier(), client).expect("limited")
     }
 
-    fn enter(queue: &WaitQueue, n: usize) -> Option<Place<'_>> {
-        match queue.enter(bucket(n), 1, &Backlog::default(), true) {
+    fn address(n: usize) -> ClientId {
+        let n = u32::try_from(n).expect("an address");
+        ClientId::ip(Ipv4Addr::from_bits(n).into())
+    }
+
+    fn waiting(bucket: Bucket, address: ClientId) -> Waiting {
+        Waiting {
+            bucket,
+            cost: 1,
+            address,
+        }
+    }
+
+    /// A request from an address, in the queue of the bucket with this number.
+    fn enter_from(queue: &WaitQueue, n: usize, address: ClientId) -> Option<Place<'_>> {
+        match queue.enter(waiting(bucket(n), address), &Backlog::default(), true) {
             Entered::Place(place) => Some(place),
             Entered::Changed | Entered::Full => None,
         }
+    }
+
+    /// A request that the bucket is of alone.
+    fn enter(queue: &WaitQueue, n: usize) -> Option<Place<'_>> {
+        enter_from(queue, n, bucket(n).client())
+    }
+
+    fn assert_empty(queue: &WaitQueue) {
+        assert_eq!(queue.len.load(Ordering::Relaxed), 0);
+        let queues = queue.lock();
+        assert!(queues.of_buckets.is_empty() && queues.of_addresses.is_empty());
     }
 
     #[test]
     fn it_is_bounded_for_each_bucket_and_in_all_and_keeps_nothing_of_those_that_left() {
         let queue = WaitQueue::default();
         let mut places = Vec::new();
-        for n in 0..200 {
-            places.extend((0..=MAX_WAITERS_OF_BUCKET).filter_map(|_| enter(&queue, n)));
-        }
-        assert_eq!(places.len(), MAX_WAITERS);
+        places.extend((0..=MAX_WAITERS_OF_BUCKET).filter_map(|_| enter(&queue, 0)));
+        assert_eq!(places.len(), MAX_WAITERS_OF_BUCKET);
         let of_the_first = queue.backlog([bucket(0)].into_iter());
         let costs = of_the_first.costs(&bucket(0)).map(<[u32]>::len);
         assert_eq!(costs, Some(MAX_WAITERS_OF_BUCKET));
-        assert!(enter(&queue, 1_000).is_none());
+
+        places.extend((1..2 * MAX_WAITERS).map_while(|n| enter(&queue, n)));
+        assert_eq!(places.len(), MAX_WAITERS);
+        assert!(enter(&queue, 2 * MAX_WAITERS).is_none());
         let mut last = places.pop().expect("a place");
         // Not one more, though there is no place left.
-        assert!(last.move_to(bucket(1_000), 1, LATER));
+        assert!(last.move_to(bucket(2 * MAX_WAITERS), 1, LATER));
         assert!(!last.move_to(bucket(0), 1, LATER));
-        assert!(enter(&queue, 1_000).is_some(), "it is in no queue");
+        assert!(
+            enter(&queue, 2 * MAX_WAITERS).is_some(),
+            "it is in no queue"
+        );
         drop(last);
         drop(places);
-        assert_eq!(queue.len.load(Ordering::Relaxed), 0);
-        assert!(queue.lock().of_buckets.is_empty());
+        assert_empty(&queue);
+    }
+
+    /// Each comes as often as it can, and to as many buckets as it likes: with the API keys that it has, or
+    /// under many policies.
+    #[test]
+    fn a_flood_of_addresses_leaves_places_to_others() {
+        let queue = WaitQueue::default();
+        let mut places = Vec::new();
+        for flooding in 0..500 {
+            let buckets = (0..).map(|n| 1_000 * flooding + n);
+            let entered = buckets.map_while(|n| enter_from(&queue, n, address(flooding)));
+            places.push(entered.collect::<Vec<_>>());
+            let most = places[0].len();
+            assert_eq!(most, MAX_WAITERS / FREE_FOR_EACH);
+            let left = MAX_WAITERS - queue.len.load(Ordering::Relaxed);
+            let last = places[flooding].len();
+            assert!(last >= left / FREE_FOR_EACH, "{flooding}: {last} {left}");
+            // In a queue of its own, and in one that the flood waits in as well.
+            for n in [1_000_000, 1_000 * flooding] {
+                let newcomer = enter_from(&queue, n, address(1_000));
+                assert!(newcomer.is_some(), "{flooding} addresses keep it out");
+            }
+        }
+        // An address that has left may come again.
+        places.truncate(1);
+        assert!(enter_from(&queue, 1, address(1)).is_some());
+        drop(places);
+        assert_empty(&queue);
+    }
+
+    #[test]
+    fn no_address_has_the_queue_of_a_bucket_that_others_use_for_itself() {
+        let queue = WaitQueue::default();
+        let mut places = Vec::new();
+        let all = MAX_WAITERS_OF_BUCKET / FREE_FOR_EACH_OF_BUCKET;
+        for flooding in 0..20 {
+            let before = places.len();
+            places.extend((0..).map_while(|_| enter_from(&queue, SHARED, address(flooding))));
+            let entered = places.len() - before;
+            assert!((1..=all).contains(&entered), "{flooding}: {entered}");
+            assert!(enter_from(&queue, SHARED, address(1_000)).is_some());
+        }
+        assert!(places.len() > MAX_WAITERS_OF_BUCKET * 3 / 4);
+        let unknown = enter_from(&queue, SHARED, bucket(SHARED).client());
+        assert!(unknown.is_some(), "it may use all of the queue");
+        drop(unknown);
+        // One that waits elsewhere moves there as one that comes.
+        let mut elsewhere = enter_from(&queue, 1, address(0)).expect("room");
+        assert!(!elsewhere.move_to(bucket(SHARED), 1, LATER));
+        drop(elsewhere);
+        drop(places);
+        assert_empty(&queue);
     }
 
     #[test]
     fn a_backlog_that_has_grown_is_read_again_and_one_that_has_shrunk_is_not() {
         let queue = WaitQueue::default();
-        let enter = |backlog: &Backlog| queue.enter(bucket(0), 1, backlog, false);
+        let enter = |backlog: &Backlog| queue.enter(waiting(bucket(0), address(0)), backlog, false);
         let backlog = || queue.backlog([bucket(0)].into_iter());
         let nothing = backlog();
         assert!(nothing.is_empty());

@@ -167,6 +167,10 @@ impl Policy {
     /// are ahead of it. Since timers fire late, a request may be held for up to 10 ms longer, and 2 ms
     /// more for each request that was ahead of it.
     ///
+    /// Up to 100 requests wait for a bucket, and up to 10,000 in all. A client's address holds at most
+    /// one hundredth of the places that are free in all, and one tenth of those that are free in the
+    /// queue of a bucket that any client can have requests charged to, such as that of [`Key::Global`].
+    ///
     /// # Panics
     ///
     /// The time is zero, or more than an hour. In a `const` or `static` that is a compile error.

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    net::Ipv4Addr,
     pin::Pin,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -14,8 +15,8 @@ use axum::{
 };
 use futures_util::FutureExt;
 use ratelimit::{
-    Algorithm, Bucket, Caller, ClientId, ManualClock, MemoryStore, Policy, Quota, RateLimitStatus,
-    RateLimiter, Tier, rate_limit,
+    Algorithm, Bucket, Caller, ClientId, Key, ManualClock, MemoryStore, Policy, Quota,
+    RateLimitStatus, RateLimiter, Tier, rate_limit,
 };
 use ratelimit_tests::{App, Random, RedisServer, eventually};
 use tokio::task::JoinHandle;
@@ -300,6 +301,73 @@ fn a_client_that_goes_away_makes_the_queue_shorter() {
             clock.advance(second);
             assert_allowed(&mut waiter);
         }
+    }
+}
+
+/// A request from one of many addresses.
+fn check_from(limiter: &RateLimiter, policy: &'static Policy, address: u32) -> Check {
+    let limiter = limiter.clone();
+    let caller = caller(1).with_peer(Some(Ipv4Addr::from_bits(address).into()));
+    Box::pin(async move { limiter.check(policy, caller).await })
+}
+
+/// Has requests from an address queue until one is rejected; how many do, and what that one is told.
+fn fill(
+    limiter: &RateLimiter,
+    policy: &'static Policy,
+    address: u32,
+) -> (Vec<Check>, Option<Duration>) {
+    let mut queue = Vec::new();
+    loop {
+        let mut check = check_from(limiter, policy, address);
+        match (&mut check).now_or_never() {
+            None => queue.push(check),
+            Some(status) if status.is_allowed() => {}
+            Some(status) => return (queue, status.retry_after()),
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_several_addresses_keeps_no_other_out_of_the_queue() {
+    static TIERS: &[Tier] = &[Tier::new("default", one_per(10))];
+    static BY_ADDRESS: [Policy; 3] = policies("flooded_queue", TIERS, HOUR);
+    static GLOBAL: Policy = Policy::new("flooded_queue_of_all", ALGORITHMS[0], TIERS)
+        .with_wait(HOUR)
+        .with_key(Key::Global);
+    const NEWCOMER: u32 = 1_000_000;
+    for policy in &BY_ADDRESS {
+        let (limiter, clock) = in_memory();
+        for _ in 0..2 {
+            let mut flood = Vec::new();
+            for address in 0..140 {
+                let (queue, retry_after) = fill(&limiter, policy, address);
+                assert!((10..=100).contains(&queue.len()), "{}", queue.len());
+                // As if it had been in the queue.
+                let turns = u32::try_from(queue.len()).expect("few") + 1;
+                assert_eq!(retry_after, Some(turns * Duration::from_secs(10)));
+                flood.extend(queue);
+                let (more, _) = fill(&limiter, &GLOBAL, address);
+                flood.extend(more);
+            }
+            for policy in [policy, &GLOBAL] {
+                let mut newcomers = [0, 1].map(|n| check_from(&limiter, policy, NEWCOMER + n));
+                let [first, second] = &mut newcomers;
+                if matches!(policy.key(), Key::Ip) {
+                    assert_allowed(first);
+                    *first = check_from(&limiter, policy, NEWCOMER);
+                    assert_allowed(second);
+                    *second = check_from(&limiter, policy, NEWCOMER + 1);
+                }
+                assert_waits(first);
+                assert_waits(second);
+            }
+            // All that wait go away, and leave nothing behind.
+            drop(flood);
+            clock.advance(HOUR);
+        }
+        let (queue, _) = fill(&limiter, policy, NEWCOMER);
+        assert_eq!(queue.len(), 100);
     }
 }
 
