@@ -8,7 +8,7 @@ use std::{
 /// How many characters of foreign text are shown.
 const LENGTH_MAX: usize = 200;
 
-/// What follows a text that is longer.
+/// The end of a text that was cut.
 const CUT: char = '…';
 
 /// A text from outside of the program: an error message of a server, a value from a store, a part of a

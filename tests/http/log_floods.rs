@@ -2,6 +2,7 @@
 //! no line is long.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     time::{Duration, Instant},
 };
@@ -58,14 +59,11 @@ fn caller(parts: &Parts, address: u8) -> Caller<'_> {
 async fn flood<F: Future<Output = ()>>(log: &Log, mut requests: impl FnMut() -> F) -> usize {
     const TIME: Duration = Duration::from_millis(1_200);
     let began = Instant::now();
-    let mut count = 0;
     while began.elapsed() < TIME {
         requests().await;
-        count += 1;
         // The application's other tasks, such as a breaker's probes, get their turn.
         tokio::task::yield_now().await;
     }
-    assert!(count > 10, "{count} is no flood");
     let at_most = usize::try_from(began.elapsed().as_secs()).expect("few") + 1;
     let mut kinds = BTreeMap::<String, usize>::new();
     for line in log.lines() {
@@ -108,6 +106,20 @@ async fn decisions_of_different_clocks_are_a_line_a_second() {
         "rejections and the bucket: {:?}",
         log.lines()
     );
+    let lines = log.lines();
+    let said = lines.iter().find(|line| line.contains("is no bucket"));
+    let said = said.expect("a line about the bucket");
+    for part in [
+        "flooded",
+        "ip:203.0.113.1",
+        "WRONGTYPE",
+        "RateLimiter::reset ",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    limiter.reset(&bucket).await.expect("it is removed");
+    let status = limiter.check(&POLICY, caller(&parts, 1)).await;
+    assert!(status.is_allowed(), "{status:?}");
 }
 
 #[tokio::test]
@@ -130,7 +142,9 @@ async fn bypass_secrets_right_and_wrong_are_a_line_a_second_each() {
     let limiter = limiter.expect("nothing is wrong with it");
     let requests = [SECRET, WRONG].map(|secret| request(&[("x-ratelimit-bypass", secret)]));
     let (log, _guard) = Log::begin();
+    let sent = Cell::new(0);
     let kinds = flood(&log, async || {
+        sent.update(|sent| sent + 1);
         for parts in &requests {
             limiter.check(&POLICY, caller(parts, 1)).await;
         }
@@ -144,7 +158,7 @@ async fn bypass_secrets_right_and_wrong_are_a_line_a_second_each() {
     let all = lines.concat();
     assert!(!all.contains(SECRET) && !all.contains(WRONG), "{all}");
     let totals = limiter.totals();
-    assert!(totals[0].1.bypassed > 1_000, "each is counted: {totals:?}");
+    assert_eq!(totals[0].1.bypassed, sent.get(), "each is counted");
 }
 
 #[tokio::test]
@@ -217,7 +231,7 @@ async fn a_store_that_goes_down_and_comes_up_is_a_line_a_second_each() {
     });
     assert_eq!(kinds.await, 3, "and rejections: {:?}", log.lines());
     let health = limiter.store_health().expect("it may be unavailable");
-    assert!(health.outages > 5, "each is counted: {health:?}");
+    assert!(health.outages > 2, "each is counted: {health:?}");
     let reasons = health
         .changes
         .iter()
@@ -259,5 +273,6 @@ async fn look_ups_that_fail_are_a_line_a_second() {
             limiter.check(&KEYED, caller(&parts, 1)).await;
         }
     });
-    assert_eq!(kinds.await, 2, "and rejections: {:?}", log.lines());
+    // And rejections, and look-ups that are left out.
+    assert_eq!(kinds.await, 3, "{:?}", log.lines());
 }

@@ -29,10 +29,10 @@ impl FailureLog {
     /// A look-up failed.
     pub(super) fn failed(&self, error: &ResolveError, now: u64) {
         if let Some(failures) = self.count(now) {
-            let error = excerpt(&error.to_string());
             tracing::warn!(
                 failures,
-                "{error}; keys keep the tier that they had, and new keys are anonymous"
+                error = error.to_string(),
+                "API keys keep the tier that they had, and new keys are anonymous"
             );
         }
     }
@@ -75,41 +75,9 @@ impl FailureLog {
     }
 }
 
-/// The longest part of an error that is logged, in characters. It may repeat what a server answered.
-const LONGEST_EXCERPT: usize = 200;
-
-/// Returns the beginning of a text of others, without line breaks and other control characters.
-fn excerpt(text: &str) -> String {
-    let mut excerpt = String::new();
-    let mut characters = text.chars();
-    for character in characters.by_ref().take(LONGEST_EXCERPT) {
-        match character {
-            '"' | '\'' | '\\' => excerpt.push(character),
-            _ => excerpt.extend(character.escape_debug()),
-        }
-    }
-    if characters.next().is_some() {
-        excerpt.push('…');
-    }
-    excerpt
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_is_logged_on_one_line_and_in_part() {
-        let said = r#"the user "web" isn't permitted: a\b"#;
-        assert_eq!(excerpt(said), said);
-        let said = "no answer\r\n2026-01-01 ERROR forged\u{1b}[31m\u{2028}";
-        assert_eq!(
-            excerpt(said),
-            r"no answer\r\n2026-01-01 ERROR forged\u{1b}[31m\u{2028}"
-        );
-        let long = excerpt(&"é".repeat(10 << 20));
-        assert_eq!(long.chars().count(), LONGEST_EXCERPT + 1);
-    }
 
     #[test]
     fn failures_among_successes_are_one_line_a_minute() {

@@ -341,7 +341,9 @@ impl Builder {
     }
 
     /// Requests with this secret in the header `X-RateLimit-Bypass` are not limited: for an
-    /// emergency, and for whoever has to work through one. Each use is logged and counted.
+    /// emergency, and for whoever has to work through one. Each use is counted as
+    /// [`bypassed`](crate::Totals::bypassed), and logged at most once a second with the number of those
+    /// that were left out.
     ///
     /// It is 32 bytes long at the least, as `openssl rand -hex 32` makes them. A second call adds a
     /// second one, so that a new one can be handed out before the old one is taken away. A request that

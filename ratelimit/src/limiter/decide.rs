@@ -36,7 +36,7 @@ impl RateLimiter {
                 Some(accounts.note(|_| true, decisions, false))
             }
             Err(error) => {
-                self.no_answer(&error);
+                self.no_answer(&error, charges.first().map(|charge| &charge.bucket));
                 Some(self.decide_without_store(accounts))
             }
         }
@@ -57,7 +57,7 @@ impl RateLimiter {
                 accounts.note(|_| true, decisions, false)
             }
             Err(error) => {
-                self.no_answer(&error);
+                self.no_answer(&error, charges.first().map(|charge| &charge.bucket));
                 self.decide_without_store(accounts)
             }
         }
@@ -150,7 +150,7 @@ impl RateLimiter {
                 Some(decision)
             }
             Err(error) => {
-                self.no_answer(&error);
+                self.no_answer(&error, Some(bucket));
                 let is_local = self.without_store(bucket.policy()) == OnStoreError::Local;
                 is_local.then(|| {
                     self.begin_locally(bucket);
@@ -178,7 +178,9 @@ impl RateLimiter {
             known.forget(bucket);
         }
         self.0.queue.wake_first(bucket);
-        given_back.inspect_err(|error| self.no_answer(error)).ok()
+        given_back
+            .inspect_err(|error| self.no_answer(error, Some(bucket)))
+            .ok()
     }
 
     /// What happens to the requests of a policy without the store.
@@ -194,21 +196,41 @@ impl RateLimiter {
         }
     }
 
-    pub(super) fn no_answer(&self, error: &StoreError) {
+    /// Logs, once of each kind, why the store took no decision. The bucket is the one that it was about,
+    /// or the first of several.
+    pub(super) fn no_answer(&self, error: &StoreError, bucket: Option<&Bucket>) {
+        let policy = || bucket.map(|bucket| bucket.policy().name());
+        let client = || bucket.map(|bucket| self.0.digests.name(bucket.client()));
         // The circuit breaker logs an outage when it begins and when it ends, if there is one.
         if error.is_defect() || (error.is_outage() && self.0.store.is_in_process()) {
             self.0.defect.once(|| {
                 tracing::error!(
-                    "{error}. Meanwhile limits are kept as on_store_error says. This is logged once"
+                    policy = policy(),
+                    error = error.to_string(),
+                    "limits are kept as on_store_error says while the store takes no decisions. This is \
+                     logged once"
                 );
             });
         }
         if error.is_of_one_bucket() {
-            self.0.odd_bucket.once(|| tracing::error!("{error}"));
+            self.0.odd_bucket.once(|| {
+                tracing::error!(
+                    policy = policy(),
+                    client = client(),
+                    error = error.to_string(),
+                    "the limits of a client are kept as on_store_error says, since what the store has of \
+                     them is no bucket: RateLimiter::reset removes it. This is logged once"
+                );
+            });
         }
         if error.is_refusal() {
             self.0.refusal.once(|| {
-                tracing::error!("{error}. Until then these limits are kept as on_store_error says");
+                tracing::error!(
+                    policy = policy(),
+                    error = error.to_string(),
+                    "these limits are kept as on_store_error says until the store takes decisions about \
+                     them. This is logged once"
+                );
             });
         }
     }

@@ -227,7 +227,7 @@ impl RateLimiter {
         let verdict = match self.look_at(&looks, deadline).await {
             Ok(found) => accounts.note(|_| true, found, false),
             Err(error) => {
-                self.no_answer(&error);
+                self.no_answer(&error, looks.first().map(|look| &look.bucket));
                 self.ask_locally(accounts, look, |looks| {
                     self.0.local.decide(&without_effect(looks))
                 })

@@ -85,7 +85,8 @@ pub(super) fn begin(watch: &Arc<Watch>) {
         match thread.spawn(tick_each_second) {
             Ok(_) => watched.has_thread = true,
             Err(error) => tracing::error!(
-                "the figures of the rate limiter stand still, since its thread cannot be started: {error}"
+                error = error.to_string(),
+                "the stats of the rate limiter stand still, since its thread cannot be started"
             ),
         }
     }

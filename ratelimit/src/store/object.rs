@@ -112,7 +112,10 @@ impl<S: Store> DynStore for S {
     fn give_back_leases(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let give_back = async { Store::give_back_leases(self).await };
         Box::pin(catch_panic(give_back, || {
-            tracing::error!("{}", panicked());
+            tracing::error!(
+                error = panicked().to_string(),
+                "leases were not given back: what they hold counts as used until their windows end"
+            );
         }))
     }
 
