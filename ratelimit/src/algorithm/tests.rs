@@ -195,6 +195,167 @@ fn no_window_of_any_position_holds_more_than_the_limit() {
     }
 }
 
+/// A sliding window that walks over all that is in it.
+#[derive(Default)]
+struct Window(Vec<(u64, u32)>);
+
+impl Window {
+    fn used(&self, quota: &Quota, now: u64) -> u64 {
+        let is_in = |(at, _): &&(u64, u32)| at + quota.per_micros() > now;
+        let within = self.0.iter().filter(is_in);
+        within.map(|(_, units)| u64::from(*units)).sum()
+    }
+
+    fn step_back(&mut self, now: u64) {
+        for (at, _) in &mut self.0 {
+            *at = (*at).min(now);
+        }
+    }
+
+    fn decide(&self, quota: &Quota, cost: u32, now: u64) -> Decision {
+        let limit = u64::from(quota.limit());
+        let used = self.used(quota, now);
+        let allowed = used + u64::from(cost) <= limit;
+        let after = |at: u64| Duration::from_micros(at + quota.per_micros() - now);
+        // When so much has left the window that the cost fits in.
+        let fits = |at: &u64| {
+            let at_that_time = at + quota.per_micros();
+            self.used(quota, at_that_time) + u64::from(cost) <= limit
+        };
+        let mut stamps = self.0.iter().map(|(at, _)| *at);
+        let newest = if allowed && cost > 0 {
+            Some(now)
+        } else {
+            stamps.clone().max().filter(|_| used > 0)
+        };
+        let left = limit - used - u64::from(if allowed { cost } else { 0 });
+        Decision {
+            allowed,
+            remaining: u32::try_from(left).expect("at most the limit"),
+            retry_after: (!allowed && cost <= quota.limit())
+                .then(|| after(stamps.find(fits).expect("it fits in once all have left"))),
+            reset_after: newest.map_or(Duration::ZERO, after),
+            at_micros: now,
+        }
+    }
+
+    fn take(&mut self, quota: &Quota, cost: u32, now: u64) {
+        self.0.retain(|(at, _)| at + quota.per_micros() > now);
+        self.0.push((now, cost));
+    }
+
+    fn refund(&mut self, mut cost: u32, taken_at: u64) {
+        for (at, units) in &mut self.0 {
+            if *at == taken_at {
+                let given = cost.min(*units);
+                *units -= given;
+                cost -= given;
+            }
+        }
+        self.0.retain(|(_, units)| *units > 0);
+    }
+}
+
+/// Costs of one unit, of a few and of nearly all, many of them at one instant; with what is charged and
+/// given back, and with a clock that steps back. The last limits are more than a policy can have, and more
+/// than the log's words can count.
+#[test]
+fn a_log_of_entries_decides_as_one_of_units_would() {
+    let minute = Duration::from_secs(60);
+    let mut quotas = quotas(Algorithm::SlidingWindow);
+    quotas.push(Quota::new(131_072, minute));
+    quotas.push(Quota::new(700_000, minute));
+    quotas.push(Quota::new(u32::MAX, Duration::from_secs(86_400 * 366)));
+    for (seed, quota) in (1..).zip(quotas) {
+        let mut random = Random(seed);
+        let mut state = State::new(Algorithm::SlidingWindow);
+        let mut window = Window::default();
+        let mut now = START;
+        let mut taken = Vec::new();
+        let (mut denials, mut refunds) = (0, 0);
+        for round in 0..20_000 {
+            let at = format!("{quota:?} round {round}");
+            now = match random.below(200) {
+                0 => now - random.below(2 * quota.per_micros()),
+                1..=80 => now,
+                81..=90 => now + random.below(quota.per_micros()),
+                _ => now + random.below(1 + quota.per_micros() / 50),
+            };
+            let most = u64::from(quota.limit()) + 2;
+            let cost = match random.below(8) {
+                0 => random.below(most),
+                1 => random.below(1 + most / 10),
+                2 => random.below(1 + most / 500),
+                3 => random.below(4),
+                _ => 1,
+            };
+            let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+            if random.below(8) == 0 && !taken.is_empty() {
+                let recent = random.below(taken.len().min(8) as u64 + 1);
+                let n = taken.len() - usize::try_from(recent).expect("small").max(1);
+                let (taken_at, cost): (u64, u32) = taken.remove(n);
+                window.refund(cost, taken_at);
+                state.refund(&quota, cost, taken_at, now);
+                refunds += 1;
+                continue;
+            }
+            let peeked = state.peek(&quota, cost, now);
+            window.step_back(now);
+            let expected = window.decide(&quota, cost, now);
+            assert_eq!(peeked.allowed, expected.allowed, "{at}");
+            assert_eq!(peeked.retry_after, expected.retry_after, "{at}");
+            if random.below(8) == 0 {
+                let left = quota.limit() - u32::try_from(window.used(&quota, now)).expect("fits");
+                let charged = state.charge(&quota, cost, now);
+                assert_eq!(charged.allowed, cost <= left, "{at}");
+                let cost = cost.min(left);
+                let expected = window.decide(&quota, cost, now);
+                assert_eq!(charged.remaining, expected.remaining, "{at}");
+                assert_eq!(charged.reset_after, expected.reset_after, "{at}");
+                if cost > 0 {
+                    window.take(&quota, cost, now);
+                }
+                continue;
+            }
+            assert_eq!(state.check(&quota, cost, now), expected, "{at}");
+            denials += usize::from(!expected.allowed);
+            if expected.allowed && cost > 0 {
+                window.take(&quota, cost, now);
+                taken.push((now, cost));
+            }
+        }
+        assert!(
+            denials > 300 && refunds > 300,
+            "{quota:?}: {denials}, {refunds}"
+        );
+    }
+}
+
+/// A request of any cost, and as many requests as there may be at one instant, take one entry.
+#[test]
+fn what_is_admitted_at_one_instant_takes_one_entry() {
+    let quota = Quota::per_minute(131_072);
+    let minute = 60_000_000;
+    for costs in [vec![131_072], vec![1; 131_072], vec![1, 131_000, 71]] {
+        let mut log = sliding_window::Log::default();
+        for cost in costs {
+            assert!(log.check(&quota, cost, START).allowed);
+        }
+        assert_eq!(log.entries(), (1, 1));
+        let rejected = log.check(&quota, 131_072, START + 1);
+        assert_eq!(
+            rejected.retry_after,
+            Some(Duration::from_micros(minute - 1))
+        );
+        assert!(log.check(&quota, 131_072, START + minute).allowed);
+        assert_eq!(log.entries(), (1, 1));
+    }
+    // Nor do all of them that are taken to have come evenly.
+    let log = sliding_window::Log::even(131_072, START, &quota);
+    assert!(log.entries().0 <= 256, "{:?}", log.entries());
+    assert_eq!(log.used(START), 131_072);
+}
+
 /// Token bucket against a bucket that is refilled in exact fractions of a token.
 #[test]
 fn the_token_bucket_never_gives_more_than_the_rate_and_hardly_less() {

@@ -9,7 +9,8 @@ use super::{Algorithm, Cost, Key, OnStoreError, Policy, Tier, fnv};
 /// The tier of callers whose tier is not known, where a policy names no other.
 const DEFAULT_TIER: &str = "free";
 
-/// Requests of a client that a sliding window remembers at the most, at 8 bytes each.
+/// The most units of cost of a client that a sliding window remembers, at 8 bytes for each instant at
+/// which there were any.
 const LONGEST_LOG: u32 = 131_072;
 
 impl Policy {
