@@ -76,7 +76,7 @@ impl Model {
     }
 }
 
-fn quotas(algorithm: Algorithm) -> [Quota; 5] {
+fn quotas(algorithm: Algorithm) -> [Quota; 7] {
     let bursty = |quota: Quota, burst| match algorithm {
         Algorithm::TokenBucket => quota.with_burst(burst),
         _ => quota,
@@ -87,6 +87,9 @@ fn quotas(algorithm: Algorithm) -> [Quota; 5] {
         bursty(Quota::new(3, Duration::from_micros(10)), 1),
         bursty(Quota::new(1, Duration::from_secs(86_400)), 2),
         bursty(Quota::new(700, Duration::from_millis(1)), 300),
+        // A log that is mostly too long for a string.
+        bursty(Quota::new(5_000, Duration::from_millis(5)), 2_000),
+        bursty(Quota::new(131_072, Duration::from_secs(1)), 131_072),
     ]
 }
 
@@ -177,6 +180,68 @@ async fn compare(algorithm: Algorithm, quota: Quota, seed: u64) -> (usize, usize
         }
     }
     (decisions, denials)
+}
+
+/// What is given back of a log is given back later than more was taken, and some of it too late. Requests of
+/// one unit come first, and among others.
+#[tokio::test]
+async fn every_store_gives_back_what_was_taken_from_a_log_some_time_ago() {
+    for (seed, limit, ones) in [(1, 100, 3), (2, 1_000, 3), (3, 5_000, 20), (4, 131_072, 1)] {
+        let clock = ManualClock::at(Duration::from_secs(1_764_000_000));
+        let memory = MemoryStore::new().with_clock(clock.clone());
+        let redis = RedisServer::shared()
+            .builder()
+            .prefix(format!("given_back:{seed}:"))
+            .clock(clock.clone())
+            .connect()
+            .await
+            .expect("a redis-server");
+        let quota = Quota::new(limit, Duration::from_secs(1));
+        let policy = policy("given_back", Algorithm::SlidingWindow, quota);
+        let bucket = bucket(policy, 1);
+        let mut state = State::new(Algorithm::SlidingWindow);
+        let mut random = Random::new(seed);
+        let mut now = 1_764_000_000_000_000;
+        let mut taken: Vec<(u32, Decision)> = Vec::new();
+        let mut refunds = 0;
+        for round in 0..4_000 {
+            let at = format!("limit {limit} round {round}");
+            now += match random.below(6) {
+                0 => random.below(20_000),
+                1 => 1,
+                2 if round % 500 == 499 => 1_500_000,
+                _ => 0,
+            };
+            clock.set(Duration::from_micros(now));
+            if random.below(4) == 0 && !taken.is_empty() {
+                let n = usize::try_from(random.below(taken.len() as u64)).expect("small");
+                let (cost, decision) = taken.swap_remove(n);
+                let expected = state.refund(&quota, cost, decision.at_micros, now);
+                let refunded = redis.refund(&bucket, cost, &decision).await;
+                assert_eq!(refunded.expect("a refund"), expected, "Redis: {at}");
+                let refunded = memory.refund(&bucket, cost, &decision).await;
+                assert_eq!(refunded.expect("a refund"), expected, "memory: {at}");
+                refunds += 1;
+                continue;
+            }
+            let cost = match random.below(ones + 2) {
+                0 => 1 + random.below(u64::from(limit) / 10),
+                1 => 1 + random.below(10),
+                _ => 1,
+            };
+            let cost = u32::try_from(cost).expect("small");
+            let expected = state.check(&quota, cost, now);
+            let decision = redis.check(&bucket, cost).await.expect("a decision");
+            assert_eq!(decision, expected, "Redis: {at}");
+            let decision = memory.check(&bucket, cost).await.expect("a decision");
+            assert_eq!(decision, expected, "memory: {at}");
+            if decision.allowed {
+                taken.push((cost, decision));
+            }
+            taken.truncate(500);
+        }
+        assert!(refunds > 500, "{refunds}");
+    }
 }
 
 /// Requests that are charged to a bucket of each algorithm at once, and to one that has no say.
@@ -276,9 +341,10 @@ fn act(random: &mut Random, quota: &Quota, algorithm: Algorithm) -> (Act, bool) 
 }
 
 fn cost(random: &mut Random, capacity: u32) -> u32 {
-    match random.below(8) {
+    match random.below(9) {
         0 => u32::try_from(random.below(u64::from(capacity) + 2)).expect("small"),
-        1 => u32::try_from(random.below(4)).expect("small"),
+        1 => u32::try_from(random.below(1 + u64::from(capacity) / 20)).expect("small"),
+        2 => u32::try_from(random.below(4)).expect("small"),
         _ => 1,
     }
 }

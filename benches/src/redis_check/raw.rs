@@ -61,7 +61,7 @@ fn script(algorithm: Algorithm) -> (String, Vec<u128>) {
     let (functions, arguments) = match algorithm {
         Algorithm::TokenBucket => (file!("token_bucket"), vec![per / limit, 0, per, 0]),
         Algorithm::SlidingWindow => (
-            concat!(file!("log"), file!("sliding_window")),
+            concat!(file!("long_log"), file!("log"), file!("sliding_window")),
             vec![1, limit, per, 0],
         ),
         _ => (file!("fixed_window"), vec![1, limit, per, 0]),

@@ -14,7 +14,7 @@ macro_rules! file {
 const TIME: &str = file!("time");
 const RULE: &str = file!("rule");
 const TOKEN_BUCKET: &str = file!("token_bucket");
-const SLIDING_WINDOW: &str = concat!(file!("log"), file!("sliding_window"));
+const SLIDING_WINDOW: &str = concat!(file!("long_log"), file!("log"), file!("sliding_window"));
 const FIXED_WINDOW: &str = file!("fixed_window");
 
 pub(super) struct Scripts {
@@ -73,7 +73,11 @@ impl Scripts {
                 end,
             ])
         };
-        let refund_sliding_window = concat!(file!("log"), file!("refund_sliding_window"));
+        let refund_sliding_window = concat!(
+            file!("long_log"),
+            file!("log"),
+            file!("refund_sliding_window")
+        );
         Self {
             token_bucket: OneBucket::new(
                 "token_bucket",

@@ -2,8 +2,7 @@
 -- each is decided as if it had come alone, one after the other, and where one cannot be, that is
 -- its own answer and nobody else's.
 --
--- KEYS     the buckets, those with the same rule next to each other, and of these those that are the
---          same
+-- KEYS     the buckets, those with the same rule next to each other
 -- ARGV     from the second on six for each rule: how many buckets have it, its algorithm (t, s or f),
 --          and the rule
 --
@@ -14,16 +13,13 @@
 -- each takes Redis longer, and is done only where some are errors.
 local keys, numbers, answers, n, is_failed = KEYS, {}, {}, 0, false
 
--- Decides those after the n-th, of which the first one holds stored[1].
-local function check_until(last, rule, stored)
-  local look, take, first, before = rule.look, rule.take, n, nil
+-- Decides those after the n-th.
+local function check_until(last, rule)
+  local look, take = rule.look, rule.take
   while n < last do
     n = n + 1
-    local key, as_stored = keys[n], nil
-    if key ~= before then
-      as_stored = stored[n - first]
-    end
-    local fits, a, b, c, d, e, f = look(key, rule, as_stored)
+    local key = keys[n]
+    local fits, a, b, c, d, e, f = look(key, rule)
     if fits then
       take(key, rule, a, b, c, d, e, f)
     end
@@ -34,7 +30,6 @@ local function check_until(last, rule, stored)
     numbers[at - 2] = a
     numbers[at - 1] = b
     numbers[at] = c
-    before = key
   end
 end
 
@@ -43,9 +38,7 @@ for i = 2, #ARGV, 6 do
   local rule = rule_at(i + 1)
   last = last + ARGV[i]
   while n < last do
-    -- A key that is not there, or holds something else than a string, is looked at once more.
-    local stored = redis.call('MGET', unpack(keys, n + 1, last))
-    local is_decided, answer = pcall(check_until, last, rule, stored)
+    local is_decided, answer = pcall(check_until, last, rule)
     if not is_decided then
       if type(answer) == 'string' then
         -- Redis 6.2 says before it where in the script that was.

@@ -8,14 +8,15 @@ local function store_fixed_window(key, rule, start, used)
   redis.call('SET', key, struct.pack('<dI4', start, used), 'PX', lifetime(start + rule[3]))
 end
 
--- stored   what the key holds, where that is known
---
--- Returns  whether the request fits in, the state, and whether it is stored, so that the key is kept
---          until the window closes
-local function look_at_fixed_window(key, rule, stored)
+-- Returns whether the request fits in, the state, and whether it is stored, so that the key is kept
+-- until the window closes
+local function look_at_fixed_window(key, rule)
   local start, used, is_stored = now, 0, false
-  stored = stored or redis.call('GET', key)
-  if stored and #stored == 12 then
+  local stored = redis.call('GETRANGE', key, '0', '128')
+  if #stored > 128 then
+    -- Of any length. To write over it would free it, which can take long: this fails with WRONGTYPE.
+    redis.call('LLEN', key)
+  elseif #stored == 12 then
     local stored_start, stored_used = struct.unpack('<dI4', stored)
     if stored_used > 0 and stored_start + rule[3] > now then
       start, used, is_stored = stored_start, stored_used, true

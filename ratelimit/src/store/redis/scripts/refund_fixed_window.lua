@@ -9,8 +9,8 @@
 --          0 (0, 0, 0 for none)
 
 local start, used, given = 0, 0, 0
-local stored = redis.call('GET', KEYS[1])
-if stored and #stored == 12 then
+local stored = redis.call('GETRANGE', KEYS[1], '0', '12')
+if #stored == 12 then
   start, used = struct.unpack('<dI4', stored)
 end
 if used > 0 and tonumber(ARGV[6]) >= start then

@@ -15,8 +15,8 @@ local credit_us, credit_ticks = tonumber(ARGV[2]), tonumber(ARGV[3])
 local earned = math.max(0, now - tonumber(ARGV[6]))
 
 local us, ticks = 0, 0
-local stored = redis.call('GET', KEYS[1])
-if stored and #stored == 10 then
+local stored = redis.call('GETRANGE', KEYS[1], '0', '10')
+if #stored == 10 then
   us, ticks = struct.unpack('<dI2', stored)
 end
 local nothing_left = credit_us < earned or (credit_us == earned and credit_ticks == 0)

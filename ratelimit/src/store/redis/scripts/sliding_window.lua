@@ -3,85 +3,92 @@
 --
 -- rule   what the request costs, the limit, and the window's length in microseconds; of what is taken
 --        by it now, `till` and `since` are what kept_after says
--- state  how many entries are in the window, the newest of them, and the entry that must have left
+-- state  how many units are in the window, the newest entry, and the entry that must have left
 --        the window before a request that does not fit in does (0 for none)
 
-local stamp_of_now = struct.pack('<d', now)
-
 -- Has what lies in the future be admitted now, which it does only because the clock stepped back.
-local function step_log_back(key, stamps, len, newest, per)
-  stamps, len = without_dropped(stamps, len, newest, per)
-  local past = log_first_after(key, stamps, len, newest, now)
-  local future = string.rep(stamp_of_now, len - past)
+local function step_log_back(key, stamps, log, newest, per)
   local till = kept_after(now + per, per)
-  if stamps or past == 0 then
-    write_log(key, string.sub(stamps or '', 1, past * 8) .. future, till)
+  if stamps then
+    local len
+    stamps, len = without_dropped(stamps, log, newest, per)
+    local past = log_first_after(stamps, len, newest, now)
+    write_log(key, string.sub(stamps, 1, past * 8), len - past, till)
+    return
+  end
+  if log.first_after(now) == 0 then
+    write_log(key, '', log.units(0), till)
   else
-    redis.call('LTRIM', key, '0', past - 1)
-    push_stamps(key, future)
+    log.step_back()
     redis.call('PEXPIRE', key, lifetime(till))
   end
 end
 
--- stored   the key's string, or false where it is not one; nil where that is not known
---
--- Returns  whether the request fits in, the state, the log's entries and how many they are, as
---          read_log has them, and how many of them have left the window
-local function look_at_sliding_window(key, rule, stored)
+-- Returns whether the request fits in, the state, the log as read_log has it, and how many of its entries
+-- have left the window.
+local function look_at_sliding_window(key, rule)
   local cost, limit, per = rule[1], rule[2], rule[3]
-  local stamps, len, newest = read_log(key, stored)
+  local stamps, log, newest = read_log(key, limit)
   if newest > now then
-    step_log_back(key, stamps, len, newest, per)
-    stamps, len, newest = read_log(key)
+    step_log_back(key, stamps, log, newest, per)
+    stamps, log, newest = read_log(key, limit)
   end
-  local gone = 0
-  -- Mostly the oldest is in the window, which a string says at once.
-  if len > 0 and (not stamps or unpack_stamp('<d', stamps) <= now - per) then
-    gone = log_first_after(key, stamps, len, newest, now - per)
+  local gone, used = 0, 0
+  if not stamps then
+    gone = log.first_after(now - per)
+    used = log.units(gone)
+  elseif log > 0 then
+    -- Mostly the oldest is in the window.
+    if unpack_stamp('<d', stamps) <= now - per then
+      gone = log_first_after(stamps, log, newest, now - per)
+    end
+    used = log - gone
   end
-  local used = len - gone
   if used == 0 then
     newest = 0
   end
-  if used + cost <= limit then
-    return true, used, newest, 0, stamps, len, gone
+  local excess = used + cost - limit
+  if excess <= 0 then
+    return true, used, newest, 0, stamps, log, gone
   end
   local blocking = 0
   if cost <= limit then
-    blocking = log_entry(key, stamps, len + cost - limit - 1)
+    if stamps then
+      blocking = log_entry(stamps, gone + excess - 1)
+    else
+      blocking = log.stamp_of_unit(gone, excess)
+    end
   end
-  return false, used, newest, blocking, stamps, len, gone
+  return false, used, newest, blocking, stamps, log, gone
 end
 
 -- Takes the cost, or all there is, from what was seen.
-local function take_from_sliding_window(key, rule, used, newest, _, stamps, len, gone)
-  local taken, left, per, more = rule[1], rule[2] - used, rule[3], stamp_of_now
+local function take_from_sliding_window(key, rule, used, newest, _, stamps, log, gone)
+  local taken, left, per = rule[1], rule[2] - used, rule[3]
   if taken > left then
     taken = left
   end
   if taken <= 0 then
     return
   end
-  if taken > 1 then
-    more = string.rep(more, taken)
-  end
   if not rule.till then
     rule.till, rule.since = kept_after(now + per, per)
   end
   local till, is_kept = rule.till, newest + per >= rule.since
   if used == 0 then
-    write_log(key, more, till)
-  elseif stamps and is_kept and len + taken <= 128 then
-    redis.call('APPEND', key, more)
-  elseif stamps then
-    write_log(key, string.sub(stamps, gone * 8 + 1) .. more, till)
-  else
-    if gone > 0 then
-      redis.call('LTRIM', key, gone, '-1')
-    end
-    push_stamps(key, more)
+    write_log(key, '', taken, till)
+  elseif not stamps then
+    log.append(taken, gone)
     if not is_kept then
       redis.call('PEXPIRE', key, lifetime(till))
     end
+  elseif is_kept and log + taken <= 128 then
+    local more = struct.pack('<d', now)
+    if taken > 1 then
+      more = string.rep(more, taken)
+    end
+    redis.call('APPEND', key, more)
+  else
+    write_log(key, string.sub(stamps, gone * 8 + 1), taken, till)
   end
 end

@@ -15,14 +15,15 @@ local function store_token_bucket(key, rule, us, ticks, kept_till)
   end
 end
 
--- stored   what the key holds, where that is known
---
--- Returns  whether the request fits in, the state, the instant once the cost is taken, or all there
---          is, and until when the key is kept (0 if there is none)
-local function look_at_token_bucket(key, rule, stored)
+-- Returns whether the request fits in, the state, the instant once the cost is taken, or all there
+-- is, and until when the key is kept (0 if there is none)
+local function look_at_token_bucket(key, rule)
   local us, ticks, kept_till = now, 0, 0
-  stored = stored or redis.call('GET', key)
-  if stored and #stored == 10 then
+  local stored = redis.call('GETRANGE', key, '0', '128')
+  if #stored > 128 then
+    -- Of any length. To write over it would free it, which can take long: this fails with WRONGTYPE.
+    redis.call('LLEN', key)
+  elseif #stored == 10 then
     local stored_us, stored_ticks = struct.unpack('<dI2', stored)
     kept_till = kept_after(stored_us, rule[3])
     if stored_us >= now then
