@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use axum::{Extension, Router, routing::get};
-use ratelimit::{RateLimitStatus, rate_limit};
+use axum::{
+    Extension, Router,
+    http::{self, HeaderName, request::Parts},
+    routing::get,
+};
+use ratelimit::{Algorithm, Caller, Key, Policy, Quota, RateLimitStatus, Tier, rate_limit};
 use ratelimit_tests::{App, Lag, RedisServer, header};
 
 use crate::{USUAL_TIMEOUT, impatient_limiter_on, limiter_on};
@@ -99,6 +103,77 @@ async fn who_is_turned_away_costs_redis_next_to_nothing() {
     let most = 2 + begin.elapsed().as_secs();
     let checks = server.calls("evalsha").await - 5;
     assert!((1..=most).contains(&checks), "{checks} of at most {most}");
+}
+
+static COST: HeaderName = HeaderName::from_static("x-cost");
+static VALUE: HeaderName = HeaderName::from_static("x-value");
+
+fn cost(parts: &Parts) -> u32 {
+    let cost = parts.headers.get(&COST).and_then(|cost| cost.to_str().ok());
+    cost.and_then(|cost| cost.parse().ok()).unwrap_or(1)
+}
+
+const fn of_any_cost(name: &'static str, algorithm: Algorithm) -> Policy {
+    const TIERS: &[Tier] = &[Tier::new("free", Quota::per_hour(1_000))];
+    Policy::new(name, algorithm, TIERS).with_cost_of(cost)
+}
+
+static OF_ANY_COST: [Policy; 3] = [
+    of_any_cost("flooded tokens", Algorithm::TokenBucket),
+    of_any_cost("flooded log", Algorithm::SlidingWindow),
+    of_any_cost("flooded window", Algorithm::FixedWindow),
+];
+static OF_ANY_VALUE: Policy =
+    of_any_cost("any value", Algorithm::FixedWindow).with_key(Key::Header(&VALUE));
+
+/// A flood from one client, whose requests say what they cost, or which of its buckets they are of.
+#[tokio::test]
+async fn who_is_turned_away_costs_redis_next_to_nothing_whatever_its_requests_say() {
+    type Request = fn(u32) -> (u32, u32);
+    let floods: [(&str, Request); 5] = [
+        ("two costs in turn", |n| (500 + 300 * (n % 2), 0)),
+        ("any cost", |n| (200 + n * 7_919 % 700, 0)),
+        ("lower and lower costs", |n| (1_100 - n % 1_000, 0)),
+        ("costs that can never be", |n| (1_001 + n, 0)),
+        ("a value of its own each time", |n| (500 + n % 2, n)),
+    ];
+    let server = RedisServer::start();
+    for policy in &OF_ANY_COST {
+        for (flood, request) in floods {
+            let mut connection = server.connection().await;
+            let () = redis::cmd("FLUSHALL")
+                .query_async(&mut connection)
+                .await
+                .expect("flushed");
+            let limiter = limiter_on(&server).await;
+            let check = async |cost: u32, value: u32| {
+                let (parts, ()) = http::Request::builder()
+                    .header(&COST, cost)
+                    .header(&VALUE, value)
+                    .body(())
+                    .expect("a request")
+                    .into_parts();
+                let caller = Caller::new(&parts).with_peer(Some([203, 0, 113, 7].into()));
+                limiter.check_all(&[policy, &OF_ANY_VALUE], caller).await
+            };
+            // A hundred are left.
+            assert!(check(900, u32::MAX).await.is_allowed());
+            let before = server.calls("evalsha").await;
+            let begin = Instant::now();
+            let mut allowed = 0;
+            for n in 0..5_000 {
+                let (cost, value) = request(n);
+                let status = check(cost, value).await;
+                assert!(!status.is_degraded());
+                allowed += u64::from(status.is_allowed());
+            }
+            let checks = server.calls("evalsha").await - before;
+            // Each of those that are allowed, and one that is not after it; and a few each second.
+            let most = 2 * allowed + 5 * (2 + begin.elapsed().as_secs());
+            let name = policy.name();
+            assert!(checks <= most, "{name}, {flood}: {checks}, at most {most}");
+        }
+    }
 }
 
 /// A server that stands still: nobody waits for it longer than a check may take, and soon nobody

@@ -52,7 +52,12 @@ impl RateLimiter {
         match self.0.store.check_all(&charges, deadline).await {
             Ok(decisions) => {
                 if let Some(known) = &self.0.known {
+                    let looks = known.to_look_at(&charges, &decisions, now);
                     known.note(&charges, &decisions, now);
+                    if !looks.is_empty() {
+                        // Boxed, or each check would carry the room for what few do.
+                        Box::pin(self.look_at_lower_costs(&looks, deadline)).await;
+                    }
                 }
                 accounts.note(|_| true, decisions, false)
             }
@@ -60,6 +65,13 @@ impl RateLimiter {
                 self.no_answer(&error, charges.first().map(|charge| &charge.bucket));
                 self.decide_without_store(accounts)
             }
+        }
+    }
+
+    /// Has the rejection of these costs cached. Without an answer there is none to cache.
+    async fn look_at_lower_costs(&self, looks: &[Charge], deadline: Budget) {
+        if let Err(error) = self.look_at(looks, deadline).await {
+            self.no_answer(&error);
         }
     }
 

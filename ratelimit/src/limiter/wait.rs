@@ -251,7 +251,11 @@ impl RateLimiter {
     }
 
     /// Returns what the store would decide about each of these charges by itself. Nothing is taken.
-    async fn look_at(&self, charges: &[Charge], deadline: Budget) -> Result<Decisions, StoreError> {
+    pub(super) async fn look_at(
+        &self,
+        charges: &[Charge],
+        deadline: Budget,
+    ) -> Result<Decisions, StoreError> {
         let known = self.0.known.as_ref();
         let now = self.0.clock.now_micros();
         if let Some(denial) = known.and_then(|known| known.denial(charges, now)) {

@@ -285,10 +285,14 @@ pub trait Store: Send + Sync + 'static {
     /// Returns how long the limiter may reject a client again without asking the store; zero by
     /// default, which caches nothing.
     ///
-    /// A cached rejection is never used beyond its [`retry_after`](Decision::retry_after), and one that
-    /// this limiter resets, charges or refunds is forgotten. What others do to the bucket is seen only
-    /// after this time. It keeps a flood of one client's requests from a store on another machine;
-    /// `RedisStore` returns one second.
+    /// A cached rejection is never used beyond its [`retry_after`](Decision::retry_after), and it is
+    /// forgotten if this limiter resets or refunds the bucket. What others give back to the bucket is
+    /// seen only after this time. It keeps a flood of one client's requests from a store on another
+    /// machine; `RedisStore` returns one second.
+    ///
+    /// A cached rejection also rejects requests that cost more. For a token bucket and a fixed window,
+    /// [`remaining`](Decision::remaining) says which lower costs it rejects: a token bucket earns no
+    /// more than its rate, and a fixed window nothing until its `retry_after`.
     fn rejection_ttl(&self) -> Duration {
         Duration::ZERO
     }
