@@ -71,7 +71,7 @@ impl RateLimiter {
     /// Has the rejection of these costs cached. Without an answer there is none to cache.
     async fn look_at_lower_costs(&self, looks: &[Charge], deadline: Budget) {
         if let Err(error) = self.look_at(looks, deadline).await {
-            self.no_answer(&error);
+            self.no_answer(&error, looks.first().map(|look| &look.bucket));
         }
     }
 
