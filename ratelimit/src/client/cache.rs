@@ -21,10 +21,10 @@ use super::{
     failure_log::FailureLog,
     look_up_budget::{AddressLookUps, LookUpBudget, LookUpEnd, Reservation, Unreserved},
     resolver::KnownCaller,
-    throttle_log::ThrottleLog,
 };
 use crate::{
     clock::{Clock, micros},
+    log_throttle::LogThrottle,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -99,7 +99,7 @@ pub(crate) struct TierCache {
     clock: Arc<dyn Clock>,
     failures: FailureLog,
     budget: LookUpBudget,
-    throttled: ThrottleLog,
+    throttled: LogThrottle,
     look_ups: Arc<LookUps>,
 }
 
@@ -251,7 +251,7 @@ impl TierCache {
             settings,
             failures: FailureLog::default(),
             budget: LookUpBudget::new(settings.quotas, clock.clone()),
-            throttled: ThrottleLog::default(),
+            throttled: LogThrottle::new(clock.clone()),
             clock,
             look_ups: Arc::default(),
         }
@@ -281,7 +281,7 @@ impl TierCache {
             Reserved::ByAnother(entry, step) => self.take(key, &entry, step).await,
             Reserved::Nothing { is_unanswered } => {
                 self.look_ups.throttled.fetch_add(1, Ordering::Relaxed);
-                self.throttled.log(address, self.clock.now_micros());
+                self.log_throttled(address);
                 Resolved {
                     caller: None,
                     is_unanswered,
@@ -354,6 +354,19 @@ impl TierCache {
         };
         let entry = Arc::new(Entry(Mutex::new(state)));
         self.entries.insert(key.to_vec(), entry);
+    }
+
+    fn log_throttled(&self, address: ClientId) {
+        self.throttled.log(|left_out| {
+            tracing::warn!(
+                client = %address,
+                left_out,
+                "too many unknown API keys from one address: until its budget is refilled, new keys from there \
+                 are not looked up, and their callers are anonymous; help: if it is a proxy's address, list it \
+                 in RateLimiter::builder().trusted_proxies([…]); if one address may have that many keys, raise \
+                 .unknown_keys_per_minute(…)"
+            );
+        });
     }
 
     /// Returns what a request does about its key, if that needs no reservation.

@@ -14,7 +14,6 @@ mod id;
 mod identity;
 mod look_up_budget;
 mod resolver;
-mod throttle_log;
 
 #[cfg(feature = "metrics")]
 pub(crate) use self::cache::LookUps;
