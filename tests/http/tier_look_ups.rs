@@ -10,10 +10,11 @@ use std::{
 };
 
 use axum::http::{HeaderName, Request, request::Parts};
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use ratelimit::{
-    Algorithm, ApiKey, BuildError, Builder, Caller, KnownKey, ManualClock, MemoryStore, Policy,
-    Quota, RateLimiter, RedisStore, ResolveError, StaticTiers, Tier, TierResolver,
+    Algorithm, ApiKey, BuildError, Builder, Caller, KnownKey, ManualClock, MemoryStore,
+    OnStoreError, Policy, Quota, RateLimiter, RedisStore, ResolveError, StaticTiers, Tier,
+    TierResolver,
 };
 use ratelimit_tests::{Lag, Proxy, RedisServer, Trouble, eventually};
 use redis::AsyncCommands;
@@ -153,6 +154,39 @@ async fn a_redis_that_does_not_answer_is_waited_for_once_by_many_new_keys_at_onc
             .all(|status| status.is_allowed() && status.is_degraded());
         assert!(are_decided);
     }
+}
+
+/// A client that cancels its look-ups is no outage, whose limits may be none.
+#[tokio::test]
+async fn a_client_that_cancels_look_ups_is_limited_by_redis_all_the_same() {
+    static ONE: Policy = Policy::new(
+        "tier look-up, one request",
+        Algorithm::FixedWindow,
+        &[Tier::new("free", Quota::per_hour(1))],
+    )
+    .with_tier_header(&HEADERS[0])
+    .with_on_store_error(OnStoreError::Allow);
+
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port()).await;
+    let store = RedisStore::builder(proxy.url()).timeout(Duration::from_secs(10));
+    let builder = RateLimiter::builder().store(store.connect().await.expect("a redis-server"));
+    let limiter = builder.unknown_keys_per_minute(1).build();
+    let limiter = limiter.expect("nothing is wrong with it");
+    let (anonymous, ()) = Request::new(()).into_parts();
+    let first = limiter.check(&ONE, Caller::new(&anonymous)).await;
+    assert!(first.is_allowed() && !first.is_degraded());
+
+    proxy.make(Trouble::Distance(Duration::from_millis(200)));
+    let requests = [request("made-up-1"), request("made-up-2")];
+    let [cancelled, waiting] = requests.each_ref().map(Caller::new);
+    let mut cancelled = Box::pin(limiter.check(&ONE, cancelled));
+    assert!((&mut cancelled).now_or_never().is_none());
+    let mut waiting = Box::pin(limiter.check(&ONE, waiting));
+    assert!((&mut waiting).now_or_never().is_none());
+    drop(cancelled);
+    let status = waiting.await;
+    assert!(!status.is_allowed() && !status.is_degraded(), "{status:?}");
 }
 
 /// What was leased is spent while Redis does not answer.

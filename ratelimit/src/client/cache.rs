@@ -82,6 +82,7 @@ impl<R: TierResolver> DynResolver for R {
                 reservation.settle(match &answer {
                     Ok(Some(_)) => LookUpEnd::Known,
                     Ok(None) => LookUpEnd::Unknown,
+                    Err(error) if error.is_unanswered() => LookUpEnd::Unanswered,
                     Err(_) => LookUpEnd::Failed,
                 });
             }
@@ -295,8 +296,8 @@ impl TierCache {
     /// from one address at once.
     async fn reserve(&self, key: ApiKey<'_>, look_ups: &AddressLookUps) -> Reserved {
         let deadline = self.deadline();
-        let answered_before = look_ups.answered();
-        let mut has_waited = false;
+        let before = look_ups.ended();
+        let mut is_late = false;
         loop {
             let settled = look_ups.settled();
             match look_ups.reserve(deadline) {
@@ -307,8 +308,8 @@ impl TierCache {
                 }
                 Err(Unreserved::Busy) => {}
             }
-            has_waited = true;
             if timeout_at(deadline, settled).await.is_err() {
+                is_late = true;
                 break;
             }
             if let Some((entry, step)) = self.step_without_reservation(key) {
@@ -316,8 +317,11 @@ impl TierCache {
                 return Reserved::ByAnother(entry, step);
             }
         }
+        let ended = look_ups.ended();
         Reserved::Nothing {
-            is_unanswered: has_waited && look_ups.answered() == answered_before,
+            // Look-ups whose clients went away are no reason to decide as during an outage.
+            is_unanswered: ended.is_unanswered_since(before)
+                || (is_late && ended.has_no_answer_since(before)),
         }
     }
 

@@ -72,8 +72,26 @@ struct Account {
     unknown: State,
     failed: State,
     in_flight: u32,
-    /// The number of look-ups that the resolver has answered.
+    ended: Ended,
+}
+
+/// The numbers of look-ups that have ended. Those whose clients went away are in neither.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ended {
     answered: u64,
+    unanswered: u64,
+}
+
+impl Ended {
+    /// Returns whether none was answered since then.
+    pub(super) fn has_no_answer_since(self, before: Self) -> bool {
+        self.answered == before.answered
+    }
+
+    /// Returns whether some were waited for in vain since then, and none was answered.
+    pub(super) fn is_unanswered_since(self, before: Self) -> bool {
+        self.has_no_answer_since(before) && self.unanswered > before.unanswered
+    }
 }
 
 /// The end of a look-up.
@@ -81,7 +99,10 @@ struct Account {
 pub(super) enum LookUpEnd {
     Known,
     Unknown,
+    /// The resolver has answered with an error.
     Failed,
+    /// It has not answered in time.
+    Unanswered,
 }
 
 /// An address that has used up its budget.
@@ -109,7 +130,7 @@ impl LookUpBudget {
                     unknown: State::new(Algorithm::TokenBucket),
                     failed: State::new(Algorithm::TokenBucket),
                     in_flight: 0,
-                    answered: 0,
+                    ended: Ended::default(),
                 }),
                 settled: Notify::new(),
             }))
@@ -161,9 +182,9 @@ impl AddressLookUps {
         })
     }
 
-    /// Returns how many look-ups the resolver has answered.
-    pub(super) fn answered(&self) -> u64 {
-        self.lock().answered
+    /// Returns how many look-ups have ended.
+    pub(super) fn ended(&self) -> Ended {
+        self.lock().ended
     }
 
     /// Returns a future that ends when a look-up was settled after this call.
@@ -215,7 +236,7 @@ impl Reservation {
             Some(end) => end,
             // Nothing was asked of the resolver.
             None if !self.has_begun => LookUpEnd::Known,
-            None if Instant::now() >= self.deadline => LookUpEnd::Failed,
+            None if Instant::now() >= self.deadline => LookUpEnd::Unanswered,
             None => LookUpEnd::Unknown,
         }
     }
@@ -234,11 +255,13 @@ impl Drop for Reservation {
                     .unknown
                     .refund(&quotas.unknown, 1, self.reserved_at, now);
             }
-            if end == LookUpEnd::Failed {
+            if matches!(end, LookUpEnd::Failed | LookUpEnd::Unanswered) {
                 account.failed.charge(&quotas.failed, 1, now);
             }
-            if self.end.is_some_and(|end| end != LookUpEnd::Failed) {
-                account.answered += 1;
+            if end == LookUpEnd::Unanswered {
+                account.ended.unanswered += 1;
+            } else if self.end.is_some() {
+                account.ended.answered += 1;
             }
         }
         self.look_ups.notify_next();
