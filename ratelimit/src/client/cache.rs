@@ -58,6 +58,10 @@ impl Default for CacheSettings {
 /// After a failure a key is looked up again when this time has passed.
 const FAILED_FOR: Duration = Duration::from_secs(1);
 
+/// The number of look-ups of a known key that clients may cancel each second. After that the old answer is
+/// used for a time, and then further look-ups are charged to an address.
+const CANCELLED_MAX: u32 = 10;
+
 /// A timeout that is longer is cut to this: an instant must be able to hold its end.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -160,15 +164,60 @@ struct State {
     begun: u64,
     /// The next look-up is charged to no address: an operator has just set the key's tier.
     is_free: bool,
+    /// The look-ups since the last answer, if there are any. All but the last were cancelled.
+    attempts: Option<Attempts>,
+}
+
+/// Look-ups of one key that were begun.
+#[derive(Clone, Copy)]
+struct Attempts {
+    first_at: u64,
+    counted_from: u64,
+    /// How many were begun in the second from then on.
+    count: u32,
+}
+
+impl Attempts {
+    fn new(now: u64) -> Self {
+        Self {
+            first_at: now,
+            counted_from: now,
+            count: 0,
+        }
+    }
+
+    fn add(&mut self, now: u64) {
+        if !is_within(FAILED_FOR, self.counted_from, now) {
+            self.counted_from = now;
+            self.count = 0;
+        }
+        self.count += 1;
+    }
+
+    /// Returns whether there were so many in this second that clients are cancelling them.
+    fn are_many(self, now: u64) -> bool {
+        self.count >= CANCELLED_MAX && is_within(FAILED_FOR, self.counted_from, now)
+    }
 }
 
 impl State {
     /// Returns whether a look-up needs no reservation: the key is known, though the answer may be out of
-    /// date. So an address that has used up its budget keeps the keys that it had.
-    fn needs_no_reservation(&self) -> bool {
-        let is_known = |answer: &Answer| answer.caller.is_some();
-        self.is_free || self.answer.as_ref().is_some_and(is_known)
+    /// date. So an address that has used up its budget keeps the keys that it had. A client that cancels
+    /// its requests causes no more than [`CANCELLED_MAX`] such look-ups a second.
+    fn needs_no_reservation(&self, now: u64) -> bool {
+        let are_few = |attempts: Attempts| !attempts.are_many(now);
+        (self.is_free || self.is_known()) && self.attempts.is_none_or(are_few)
     }
+
+    fn is_known(&self) -> bool {
+        let is_known = |answer: &Answer| answer.caller.is_some();
+        self.answer.as_ref().is_some_and(is_known)
+    }
+}
+
+/// Returns whether a look-up was begun no longer ago than this.
+fn is_within(time: Duration, begun_at: u64, now: u64) -> bool {
+    now.abs_diff(begun_at) < micros(time)
 }
 
 struct Answer {
@@ -376,23 +425,27 @@ impl TierCache {
     /// Returns what a request does about its key, if that needs no reservation.
     fn step_without_reservation(&self, key: ApiKey<'_>) -> Option<(Arc<Entry>, Step)> {
         let entry = self.entries.get(key.as_bytes())?;
-        let step = self.step(&entry, |state| {
-            let may_begin = state.needs_no_reservation();
-            may_begin.then(|| self.begin(key, state, None))
+        let step = self.step(&entry, |state, now| {
+            if state.needs_no_reservation(now) {
+                return Some(self.begin(key, state, now, None));
+            }
+            // Look-ups of this known key were cancelled.
+            let old = self.old_answer(state, now)?.caller.clone()?;
+            Some(Step::Use(Some(old)))
         })?;
         Some((entry, step))
     }
 
     /// Returns what a request does about its key, for which it has reserved a look-up.
     fn step_with(&self, key: ApiKey<'_>, entry: &Entry, reservation: Reservation) -> Step {
-        self.step(entry, |state| {
-            let is_needed = !state.needs_no_reservation();
-            self.begin(key, state, is_needed.then_some(reservation))
+        self.step(entry, |state, now| {
+            let is_needed = !state.needs_no_reservation(now);
+            self.begin(key, state, now, is_needed.then_some(reservation))
         })
     }
 
     /// Returns what a request does with what there is of a key, or else what `begin` returns.
-    fn step<T: From<Step>>(&self, entry: &Entry, begin: impl FnOnce(&mut State) -> T) -> T {
+    fn step<T: From<Step>>(&self, entry: &Entry, begin: impl FnOnce(&mut State, u64) -> T) -> T {
         // Before the lock, so that it is dropped after it: it may be the last reference to a future of
         // the application's.
         let in_flight;
@@ -407,21 +460,38 @@ impl TierCache {
         if let Some(in_flight) = in_flight {
             // The request that began it may not be polling it. Until the deadline that is no reason to
             // wait for a request that has an old answer to use.
-            let step = match &state.answer {
+            let step = match self.old_answer(&state, now) {
                 Some(old) if Instant::now() < in_flight.deadline => Step::Use(old.caller.clone()),
                 _ => Step::Wait(in_flight),
             };
             return step.into();
         }
-        begin(&mut state)
+        begin(&mut state, now)
+    }
+
+    /// Returns the answer that is out of date, if it may be used in place of a look-up that has begun. It
+    /// may not for longer than one look-up takes: else a client could keep it by cancelling them all.
+    fn old_answer<'a>(&self, state: &'a State, now: u64) -> Option<&'a Answer> {
+        let time = self.settings.timeout.max(FAILED_FOR);
+        let is_usable = |attempts: Attempts| is_within(time, attempts.first_at, now);
+        let is_usable = state.attempts.is_some_and(is_usable);
+        state.answer.as_ref().filter(|_| is_usable)
     }
 
     /// Begins a look-up, with its reservation if it needs one.
-    fn begin(&self, key: ApiKey<'_>, state: &mut State, reservation: Option<Reservation>) -> Step {
+    fn begin(
+        &self,
+        key: ApiKey<'_>,
+        state: &mut State,
+        now: u64,
+        reservation: Option<Reservation>,
+    ) -> Step {
         let deadline = match &reservation {
             Some(reservation) => reservation.deadline(),
             None => self.deadline(),
         };
+        let attempts = state.attempts.get_or_insert_with(|| Attempts::new(now));
+        attempts.add(now);
         state.begun += 1;
         let id = state.begun;
         let outcome = self
@@ -498,6 +568,7 @@ impl TierCache {
             }
         };
         state.is_free = false;
+        state.attempts = None;
         state.answer = Some(Answer {
             caller,
             recorded_at: self.clock.now_micros(),

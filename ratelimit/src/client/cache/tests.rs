@@ -574,6 +574,57 @@ async fn a_client_that_goes_away_has_used_its_budget() {
     assert_eq!(asked, 60);
 }
 
+/// Otherwise a client with a key could have it looked up for each request that it cancels.
+#[tokio::test]
+async fn a_known_key_whose_clients_go_away_is_looked_up_ten_times_a_second_and_within_the_budget() {
+    for was_set in [false, true] {
+        let setup = setup(Ok(Some("pro")));
+        setup.will_answer(Ok(Some("pro")));
+        assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+        setup.clock.advance(Duration::from_secs(30));
+        if was_set {
+            setup.cache.forget(b"a-key");
+        }
+        let before = setup.asked();
+        for second in 1..=3 {
+            for _ in 0..1_000 {
+                let mut look_up: Pin<Box<dyn Future<Output = _>>> = Box::pin(setup.tier());
+                let _ = look_up
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()));
+            }
+            let looked_up = setup.asked() - before;
+            let from_budget = if was_set || second > 1 { 60 } else { 0 };
+            let most = 10 * second + from_budget + second;
+            assert!(looked_up <= most, "{looked_up}, {was_set}, {second}");
+            setup.clock.advance(Duration::from_secs(1));
+        }
+        // By a client that stays it is looked up, also where the budget is used up.
+        setup.will_answer(Ok(Some("pro")));
+        assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+        assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+    }
+}
+
+/// Otherwise a client could keep a key that was revoked.
+#[tokio::test]
+async fn an_old_answer_is_not_used_for_longer_because_its_renewals_are_cancelled() {
+    for is_in_flight in [false, true] {
+        let setup = setup(Ok(Some("pro")));
+        setup.will_answer(Ok(Some("pro")));
+        assert_eq!(setup.tier().await.as_deref(), Some("pro"));
+        setup.clock.advance(Duration::from_secs(30));
+        let mut renewal: Pin<Box<dyn Future<Output = _>>> = Box::pin(setup.tier());
+        poll_once(&mut renewal);
+        let renewal = is_in_flight.then_some(renewal);
+        assert_eq!(setup.tier().await.as_deref(), Some("pro"), "meanwhile");
+        setup.clock.advance(Duration::from_secs(1));
+        setup.will_answer(Ok(None));
+        assert_eq!(setup.tier().await, None, "the key was revoked");
+        drop(renewal);
+    }
+}
+
 #[tokio::test]
 async fn a_tier_s_name_is_cached_in_bounded_room() {
     struct Long;
