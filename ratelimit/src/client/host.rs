@@ -49,6 +49,14 @@ impl Host {
         }
     }
 
+    /// Reads a host as people write it: as in a request, or an IPv6 address without brackets.
+    pub(super) fn parse_bare(text: &str) -> Option<Self> {
+        match text.parse() {
+            Ok(v6) => Self::of_address(v6),
+            Err(_) => Self::parse(text),
+        }
+    }
+
     fn of_name(name: &str) -> Option<Self> {
         let name = name.strip_suffix('.').unwrap_or(name);
         if name.len() > NAME_MAX || !name.split('.').all(is_label) {
@@ -163,8 +171,12 @@ impl HostList {
             return Err("write it as browsers send it, which is its Punycode: \"xn--…\"");
         }
         // An address is listed with its brackets or without.
-        let bracketed = host.parse::<Ipv6Addr>().ok().and_then(Host::of_address);
-        if bracketed.is_none() && !host.starts_with('[') && host.contains(':') {
+        let is_bare = host.parse::<Ipv6Addr>().is_ok();
+        let after_brackets = match host.strip_prefix('[') {
+            Some(v6) => v6.split_once(']').map_or("", |(_, rest)| rest),
+            None => host,
+        };
+        if !is_bare && after_brackets.contains(':') {
             return Err("leave the port out: a bucket is that of all ports");
         }
         let (hosts, name) = match host.strip_prefix("*.") {
@@ -176,7 +188,7 @@ impl HostList {
                 "a wildcard is the whole first label, as in \"*.example.com\", and matches one label",
             );
         }
-        let Some(known) = bracketed.or_else(|| Host::parse(name)) else {
+        let Some(known) = Host::parse_bare(name) else {
             return Err(
                 "a name has letters, digits, hyphens and dots, as in \"shop.example.com\" or \"*.example.com\"",
             );
@@ -357,6 +369,7 @@ mod tests {
             ("https://shop.example.com", "the host alone"),
             ("shop.example.com/", "the host alone"),
             ("shop.example.com:443", "the port"),
+            ("[::1]:443", "the port"),
             ("bücher.example", "xn--"),
             ("a.*.example.com", "first label"),
             ("*.*.example.com", "first label"),

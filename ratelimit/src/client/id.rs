@@ -172,7 +172,7 @@ impl ClientId {
     /// [`Key::Host`](crate::Key::Host).
     ///
     /// All spellings of a host are one client: with and without a port, in upper and lower case, with
-    /// and without a dot at the end.
+    /// and without a dot at the end, and an IPv6 address with and without brackets.
     ///
     /// ```
     /// use ratelimit::ClientId;
@@ -182,7 +182,7 @@ impl ClientId {
     /// assert_eq!("host:shop.example.com".parse(), Ok(shop));
     /// ```
     pub fn host(host: &str) -> Self {
-        match Host::parse(host) {
+        match Host::parse_bare(host) {
             Some(host) => Self::canonical_host(host.as_str()),
             None => Self::canonical_host(host),
         }
@@ -308,7 +308,7 @@ fn is_digest(name: &str) -> bool {
 }
 
 fn by_host(name: &str) -> Option<ClientId> {
-    Host::parse(name).map(|host| ClientId::canonical_host(host.as_str()))
+    Host::parse_bare(name).map(|host| ClientId::canonical_host(host.as_str()))
 }
 
 fn by_address(name: &str) -> Option<ClientId> {
@@ -437,6 +437,11 @@ mod tests {
         }
         assert_eq!("2001:db8:1:2:3::1".parse(), Ok(ip("2001:db8:1:2::1")));
         assert_eq!("host:K.".parse(), Ok(ClientId::host("k")));
+        for address in ["::1", "[::1]", "0:0::1"] {
+            assert_eq!(ClientId::host(address), ClientId::host("[::1]:80"));
+            let shown = format!("host:{address}");
+            assert_eq!(shown.parse(), Ok(ClientId::host("[::1]:80")), "{shown}");
+        }
         let digits = "85dbe15d75ef9308c7ae0f33c7a324cc";
         for text in [
             "",
