@@ -101,7 +101,7 @@ impl ClientId {
     /// (`64:ff9b::203.0.113.7`), is that IPv4 address. Other IPv6 addresses share a client by their
     /// /64. A limiter with another [`ipv6_prefix`](crate::Builder::ipv6_prefix) takes this client for
     /// that of its own prefix, in [`RateLimiter::buckets_of`](crate::RateLimiter::buckets_of) and
-    /// everywhere else.
+    /// everywhere else, but not within [`ClientId::all`].
     ///
     /// ```
     /// use ratelimit::ClientId;
@@ -203,7 +203,18 @@ impl ClientId {
         Self::new(Kind::Value, digest(value.as_bytes()))
     }
 
-    /// Who is all of these at once.
+    /// Returns the client that is all of these at once, in this order, as under `key = (host, ip)`.
+    ///
+    /// For a limiter with another [`ipv6_prefix`](crate::Builder::ipv6_prefix) than 64, name an IPv6
+    /// address by its network. [`ClientId::ip`] has the prefix 64, which no limiter can change here:
+    ///
+    /// ```
+    /// use ratelimit::ClientId;
+    ///
+    /// let network: ClientId = "ip:2001:db8:1:200::/56".parse()?;
+    /// let client = ClientId::all([ClientId::host("shop.example.com"), network]);
+    /// # Ok::<(), ratelimit::NoClientId>(())
+    /// ```
     pub fn all(ids: impl IntoIterator<Item = Self>) -> Self {
         let mut hash = Sha256::new();
         for id in ids {

@@ -42,7 +42,7 @@ pub(crate) struct LookUpQuotas {
 
 impl LookUpQuotas {
     /// The default is one a second for each address: enough for applications with a few expired keys
-    /// that retry every 5 seconds, and useless to guess keys with.
+    /// that retry every 5 seconds, and useless to guess keys with that are not cached.
     pub(crate) const DEFAULT: Self = Self {
         unknown: Quota::per_minute(60),
         failed: Quota::per_second(60),

@@ -253,12 +253,12 @@ impl Builder {
     /// Sets how many unknown API keys each client address may have looked up at once, and how many more
     /// each minute; from 1 to 1,000,000. The default is 60.
     ///
-    /// A client that sends random keys then neither causes a look-up for each request nor finds keys by
-    /// trying them. Only keys that the resolver does not know are charged; a look-up that fails is charged
-    /// for one second, and one that the client cancels is charged as that of an unknown key. Once an
-    /// address has used up its budget, its new keys are not looked up and their callers are anonymous,
-    /// which is logged and counted in `ratelimit_tier_lookups_total` as `throttled`. A key that this process
-    /// has found to be known continues to work, also from that address.
+    /// A client that sends random keys then does not cause a look-up for each request. Only keys that the
+    /// resolver does not know are charged; a look-up that fails is charged for one second, and one that the
+    /// client cancels is charged as that of an unknown key. Once an address has used up its budget, its new
+    /// keys are not looked up and their callers are anonymous, which is logged and counted in
+    /// `ratelimit_tier_lookups_total` as `throttled`. A key that this process has found to be known
+    /// continues to work, also from that address.
     ///
     /// No more look-ups than that are in flight for an address. Further callers with new keys wait for one
     /// of them to end, for as long as a look-up may take: raise the number for a gateway that calls with
@@ -269,8 +269,9 @@ impl Builder {
     /// [`trusted_proxies`](Self::trusted_proxies). The budget is kept by each process, for up to 10,000
     /// addresses.
     ///
-    /// The keys of a [table](Self::tiers) are not looked up, so no budget applies to them, and they
-    /// should be as hard to guess as a password: `openssl rand -hex 16` makes one.
+    /// The budget bounds look-ups, and with them guesses at keys that the process has not seen. The keys of
+    /// a [table](Self::tiers), and those that are cached, are found without a look-up. So keys should be as
+    /// hard to guess as a password: `openssl rand -hex 16` makes one.
     ///
     /// ```
     /// use ratelimit::{ApiKey, KnownKey, RateLimiter, ResolveError, TierResolver};
