@@ -207,7 +207,7 @@ impl RateLimiter {
     /// it.
     #[inline]
     fn exempt(&self, policy: &'static Policy, caller: &Caller<'_>) -> Option<Account> {
-        let exemption = if self.is_bypassed(policy, caller) {
+        let exemption = if self.is_bypassed(caller) {
             Exemption::Bypass
         } else if policy.is_exempt(caller.parts) || self.is_exempt_by_network(caller) {
             Exemption::Exempt

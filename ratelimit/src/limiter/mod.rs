@@ -214,7 +214,8 @@ impl RateLimiter {
             AnyStore::Erased(_) => return None,
         };
         let mut policies = policies.into_iter();
-        let first = self.account_at_once(first(&mut policies), &caller)?;
+        let policy = first(&mut policies);
+        let first = self.account_at_once(policy, &caller)?;
         let mut accounts = Accounts::of(first);
         for policy in policies {
             accounts.add(self.account_at_once(policy, &caller)?);
@@ -230,6 +231,7 @@ impl RateLimiter {
         if let Some(began) = began {
             self.0.watch.observer.took(began);
         }
+        self.report_secret(policy, &caller);
         self.observe(&accounts, verdict);
         Some(RateLimitStatus::new(self.clone(), verdict, accounts))
     }
@@ -242,6 +244,8 @@ impl RateLimiter {
     ) -> RateLimitStatus {
         self.keep_in_touch();
         let began = std::time::Instant::now();
+        // Before anything is waited for, so that a client that goes away is seen.
+        self.report_secret(first(&mut policies.iter().copied()), &caller);
         let (mut accounts, is_unanswered) = self.accounts(policies, &caller).await;
         let (mut verdict, backlog) = if is_unanswered && !self.must_queue(&accounts) {
             (self.decide_in_outage(&mut accounts), Backlog::default())

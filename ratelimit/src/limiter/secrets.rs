@@ -75,42 +75,46 @@ impl Secrets {
 }
 
 impl RateLimiter {
-    /// Whether the limits are turned off for this request.
+    /// Returns whether the limits are turned off for this request.
     #[inline]
-    pub(super) fn is_bypassed(&self, policy: &Policy, caller: &Caller<'_>) -> bool {
-        let has_secret = |known: &Secrets| self.has_secret(known, policy, caller);
-        self.0.watch.bypass.is_on(&*self.0.clock) || self.0.secrets.as_ref().is_some_and(has_secret)
+    pub(super) fn is_bypassed(&self, caller: &Caller<'_>) -> bool {
+        let are_in = |known: &Secrets| known.are_in(caller.parts()) == Some(true);
+        self.0.watch.bypass.is_on(&*self.0.clock) || self.0.secrets.as_ref().is_some_and(are_in)
     }
 
-    /// Whether the request has one of them. Either way the log says so.
-    fn has_secret(&self, known: &Secrets, policy: &Policy, caller: &Caller<'_>) -> bool {
-        let parts = caller.parts();
-        match known.are_in(parts) {
-            None => false,
-            Some(true) => {
-                self.0.used_secret.log(|left_out| {
-                    tracing::warn!(
-                        policy = policy.name(),
-                        path = ForeignText(parts.uri.path()).to_string(),
-                        client = self.0.digests.name(self.by_ip(caller)),
-                        left_out,
-                        "a request with a bypass secret is not limited"
-                    );
-                });
-                true
-            }
-            Some(false) => {
-                self.0.watch.observer.wrong_credentials.add_bypass_secret();
-                self.0.wrong_secret.log(|left_out| {
-                    tracing::warn!(
-                        policy = policy.name(),
-                        client = %self.by_ip(caller),
-                        left_out,
-                        "a request came with a bypass secret that is none of this limiter's"
-                    );
-                });
-                false
-            }
+    /// Logs the secret of a request, if it has one, and counts a wrong one: once for each check, of
+    /// however many policies.
+    #[inline]
+    pub(super) fn report_secret(&self, policy: &Policy, caller: &Caller<'_>) {
+        if let Some(known) = &self.0.secrets
+            && let Some(is_right) = known.are_in(caller.parts())
+        {
+            self.log_secret(is_right, policy, caller);
+        }
+    }
+
+    #[cold]
+    fn log_secret(&self, is_right: bool, policy: &Policy, caller: &Caller<'_>) {
+        if is_right {
+            self.0.used_secret.log(|left_out| {
+                tracing::warn!(
+                    policy = policy.name(),
+                    path = ForeignText(caller.parts().uri.path()).to_string(),
+                    client = self.0.digests.name(self.by_ip(caller)),
+                    left_out,
+                    "a request with a bypass secret is not limited"
+                );
+            });
+        } else {
+            self.0.watch.observer.wrong_credentials.add_bypass_secret();
+            self.0.wrong_secret.log(|left_out| {
+                tracing::warn!(
+                    policy = policy.name(),
+                    client = %self.by_ip(caller),
+                    left_out,
+                    "a request came with a bypass secret that is none of this limiter's"
+                );
+            });
         }
     }
 }

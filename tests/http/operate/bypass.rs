@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::{Extension, Router, routing::get};
 use http::HeaderName;
 use ratelimit::{
-    BuildError, Builder, BypassError, ForwardedHeader, RateLimitStatus, RateLimiter, RedisStore,
-    Totals, rate_limit,
+    ApiKey, BuildError, Builder, BypassError, ForwardedHeader, KnownKey, RateLimitStatus,
+    RateLimiter, RedisStore, ResolveError, TierResolver, Totals, rate_limit,
 };
 use ratelimit_tests::{App, RedisServer, eventually, header, patient};
 
@@ -197,6 +197,39 @@ async fn a_request_with_a_secret_is_not_limited_whichever_of_two_it_is() {
         }
         assert_eq!(status("x-other", OLD.as_bytes()).await, 429);
         assert_eq!(totals(&limiter).bypassed, 2);
+    }
+}
+
+#[rate_limit(
+    tier_header = "X-API-Key",
+    free = 5,
+    pro = 5,
+    name = "bypassed twice 1"
+)]
+#[rate_limit(limit = 5, key = ip, name = "bypassed twice 2")]
+async fn limited_twice() {}
+
+/// However many policies there are, and however often the check begins.
+#[tokio::test]
+async fn a_request_with_a_wrong_secret_is_counted_once() {
+    struct NoKeys;
+
+    impl TierResolver for NoKeys {
+        async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+            Ok(None)
+        }
+    }
+
+    let with = |builder: Builder| builder.bypass_secret(OLD).tier_resolver(NoKeys);
+    for (limiter, _) in limiters_with("wrong_secret", with).await {
+        let router = Router::new().route("/", get(limited_twice));
+        let app = App::start(router.layer(Extension(limiter.clone()))).await;
+        for api_key in ["", "k-1", "k-1"] {
+            let request = app.get("/").header("x-api-key", api_key);
+            let request = request.header("x-ratelimit-bypass", NEW);
+            assert_eq!(request.send().await.expect("an answer").status(), 200);
+        }
+        assert_eq!(limiter.wrong_credentials().bypass_secret, 3);
     }
 }
 
