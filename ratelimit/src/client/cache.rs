@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     ApiKey, ClientId, KnownKey, LookUpQuotas, ResolveError, TierResolver,
     failure_log::FailureLog,
-    look_up_budget::{AddressLookUps, LookUpBudget, LookUpEnd, Reservation, Unreserved},
+    look_up_budget::{AddressLookUps, Ended, LookUpBudget, LookUpEnd, Reservation, Unreserved},
     resolver::KnownCaller,
 };
 use crate::{
@@ -263,7 +263,11 @@ impl LookUp {
 
 /// What a request does about a key that is not in the cache.
 enum Reserved {
-    LookUp(Reservation),
+    LookUp {
+        reservation: Reservation,
+        /// What had ended when the request began to wait for other look-ups, if it did.
+        waited_since: Option<Ended>,
+    },
     /// Another request has looked the key up meanwhile, or is doing so.
     ByAnother(Arc<Entry>, Step),
     Nothing {
@@ -321,12 +325,22 @@ impl TierCache {
             return self.take(key, &entry, step).await;
         }
         let address = address();
-        match self.reserve(key, &self.budget.of(address)).await {
-            Reserved::LookUp(reservation) => {
+        let look_ups = self.budget.of(address);
+        match self.reserve(key, &look_ups).await {
+            Reserved::LookUp {
+                reservation,
+                waited_since,
+            } => {
                 let new = || Ok::<_, Infallible>(Arc::default());
                 let Ok(entry) = self.entries.get_or_insert_with(key.as_bytes(), new);
                 let step = self.step_with(key, &entry, reservation);
-                self.take(key, &entry, step).await
+                let resolved = self.take(key, &entry, step).await;
+                // If it has waited for others before, the look-up had only the rest of its time.
+                let is_in_vain = |before: Ended| look_ups.ended().has_no_answer_since(before);
+                Resolved {
+                    is_unanswered: resolved.is_unanswered && waited_since.is_none_or(is_in_vain),
+                    ..resolved
+                }
             }
             Reserved::ByAnother(entry, step) => self.take(key, &entry, step).await,
             Reserved::Nothing { is_unanswered } => {
@@ -346,17 +360,24 @@ impl TierCache {
     async fn reserve(&self, key: ApiKey<'_>, look_ups: &AddressLookUps) -> Reserved {
         let deadline = self.deadline();
         let before = look_ups.ended();
+        let mut has_waited = false;
         let mut is_late = false;
         loop {
             let settled = look_ups.settled();
             match look_ups.reserve(deadline) {
-                Ok(reservation) => return Reserved::LookUp(reservation),
+                Ok(reservation) => {
+                    return Reserved::LookUp {
+                        reservation,
+                        waited_since: has_waited.then_some(before),
+                    };
+                }
                 Err(Unreserved::Exhausted) => {
                     look_ups.notify_next();
                     break;
                 }
                 Err(Unreserved::Busy) => {}
             }
+            has_waited = true;
             if timeout_at(deadline, settled).await.is_err() {
                 is_late = true;
                 break;

@@ -557,6 +557,33 @@ async fn look_ups_that_wait_for_others_end_in_time_and_leave_none_waiting() {
     assert_eq!(resolver.asked.load(Ordering::SeqCst), asked + 2);
 }
 
+/// A look-up that had to wait for others has less time than the store needs, which is no outage.
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_begins_late_is_not_waited_for_in_vain_if_others_were_answered() {
+    struct Distant;
+
+    impl TierResolver for Distant {
+        async fn resolve(&self, _: ApiKey<'_>) -> Result<Option<KnownKey>, ResolveError> {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            Ok(Some(KnownKey::on_tier("pro")))
+        }
+    }
+
+    let cache = TierCache::new(Distant, few_look_ups(), Arc::new(ManualClock::new()));
+    let all = (0..10).map(|n| {
+        let cache = &cache;
+        async move {
+            let value = HeaderValue::from_str(&format!("key-{n}")).expect("a value");
+            let key = ApiKey::from_header(&value).expect("a key");
+            cache.get(key, || ADDRESS).await
+        }
+    });
+    let all = futures_util::future::join_all(all).await;
+    let count = |is_meant: fn(&Resolved) -> bool| all.iter().filter(|one| is_meant(one)).count();
+    assert_eq!(count(|resolved| resolved.caller.is_some()), 4);
+    assert_eq!(count(|resolved| resolved.is_unanswered), 0);
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_has_used_its_budget() {
     let setup = setup(Ok(None));
