@@ -318,7 +318,16 @@ pub(crate) fn log_policies() {
 
 /// Logs once of each of these names that several policies have it.
 fn log_namesakes(is_meant: impl Fn(&str) -> bool) {
-    let mut all = namesakes(&policies());
+    // `namesakes` compares each with each: of a thousand policies that are found one after the other,
+    // only those of the same name.
+    let mut entries = policies();
+    entries.retain(|entry| {
+        entry
+            .policies()
+            .iter()
+            .any(|policy| is_meant(policy.name()))
+    });
+    let mut all = namesakes(&entries);
     all.retain(|(policy, _)| is_meant(policy.name()));
     for of_one_name in all.chunk_by(|(one, _), (other, _)| one.name() == other.name()) {
         let [(policy, first), (_, second), ..] = of_one_name else {
