@@ -1,5 +1,7 @@
 //! Paths that all servers read in the same way, which are the only ones that can be exempt.
 
+use http::uri::PathAndQuery;
+
 /// Returns whether a request's path is the same for whatever decodes, normalizes or splits it once
 /// more, so that it leads to where it seems to lead.
 pub(super) fn is_unambiguous(path: &str) -> bool {
@@ -19,6 +21,17 @@ pub(super) fn is_unambiguous(path: &str) -> bool {
             .enumerate()
             .all(|(n, segment)| n == last || !segment.is_empty())
         && !decoded.split(['/', ';']).any(is_of_dots)
+}
+
+/// Returns whether a path is one that requests can have, perhaps with `/*` at its end, and no pattern of
+/// another kind, which would match nothing, or more than was meant.
+pub(super) fn is_pattern(pattern: &str) -> bool {
+    let path = pattern.strip_suffix("/*").unwrap_or(pattern);
+    // A query, a fragment and a space are no part of a path.
+    let is_path = |uri: PathAndQuery| uri.path() == pattern && uri.query().is_none();
+    is_unambiguous(pattern)
+        && !path.contains(['*', '{', '}'])
+        && PathAndQuery::try_from(pattern).is_ok_and(is_path)
 }
 
 /// Decodes percent-encoding; `None` if it is not well-formed, or not of UTF-8.

@@ -100,7 +100,7 @@ impl<P> RateLimitLayer<P> {
     /// Exempts requests for these paths: for exactly this path, or, with `/*` at its end, for each
     /// path that begins with it.
     ///
-    /// A path is written as in the routes of the router that the layer is put on. A layer within a
+    /// Paths are relative to the router that the layer is put on, as its routes are. A layer within a
     /// router that is nested at `/api` exempts `/health`; one around both exempts `/api/health`.
     ///
     /// A request's path is compared as it is sent, with upper and lower case, and without its query. A
@@ -126,18 +126,20 @@ impl<P> RateLimitLayer<P> {
     ///
     /// # Panics
     ///
-    /// Panics if one of these paths can never be exempt: if it does not begin with `/`, or is one of
-    /// the above.
+    /// Panics if one of these paths can never be exempt: if it does not begin with `/`, is one of the
+    /// above, or has a query. Also panics if it has a route's parameter such as `{id}`, or a `*` other
+    /// than in `/*` at its end.
     #[must_use]
     #[track_caller]
     pub fn exempt_paths(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.exempt = paths.into_iter().map(Into::into).collect();
         for path in &*self.settings.exempt {
             assert!(
-                exempt_path::is_unambiguous(path),
+                exempt_path::is_pattern(path),
                 "invalid exempt path {path:?}\n\
                  help: write it as clients send it, as in \"/health\" or \"/static/*\": it begins with \
-                 `/`, and has no segments `.` and `..`, no `//` and no encoded separators"
+                 `/`, and has no segments `.` and `..`, no `//`, no encoded separators, no query, no \
+                 parameters such as `{{id}}`, and no `*` but in `/*` at its end"
             );
         }
         self
