@@ -32,6 +32,7 @@ use http_body::{Frame, SizeHint};
 use tokio::{
     runtime::Handle,
     sync::Semaphore,
+    task_local,
     time::{sleep, timeout},
 };
 use tower_layer::Layer;
@@ -61,6 +62,12 @@ const MAX_READ: usize = 100;
 /// How many connections are kept open at a time, including those whose body is read. Those beyond that
 /// are closed at once.
 const MAX_OPEN: usize = 1_000;
+
+task_local! {
+    /// Set while a body is drained. Layers around each other wrap it several times, and each would drain
+    /// what the one before has left.
+    static DRAINING: ();
+}
 
 static READ: Semaphore = Semaphore::const_new(MAX_READ);
 static OPEN: Semaphore = Semaphore::const_new(MAX_OPEN);
@@ -107,12 +114,13 @@ fn is_awaited(headers: &HeaderMap) -> bool {
 /// [RFC 9110, section 10.1.1]: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
 fn spawn_drain<B: HttpBody<Data = Bytes> + Send + 'static>(body: B, is_awaited: bool) {
     if let Ok(runtime) = Handle::try_current()
+        && DRAINING.try_with(|()| ()).is_err()
         && let Ok(permit) = OPEN.try_acquire()
     {
-        runtime.spawn(async move {
+        runtime.spawn(DRAINING.scope((), async move {
             let _permit = permit;
             drain_and_linger(pin!(body), is_awaited).await;
-        });
+        }));
     }
 }
 
@@ -358,6 +366,26 @@ mod tests {
         leave(&post(), silent, &mut HeaderMap::new());
         let lived = is_dropped(&read).await;
         assert!((DRAIN_TIME..DRAIN_TIME * 2).contains(&lived), "{lived:?}");
+
+        // Layers around each other do so once.
+        for expected in [DRAIN_TIME, LINGER] {
+            let (inner, read) = if expected == DRAIN_TIME {
+                stalled_body()
+            } else {
+                body(1_000, usize::MAX)
+            };
+            let mut inner = inner;
+            for _ in 0..2 {
+                inner = Body::new(DrainedBody {
+                    body: Some(inner),
+                    is_awaited: false,
+                });
+            }
+            leave(&post(), inner, &mut HeaderMap::new());
+            let lived = is_dropped(&read).await;
+            assert!((expected..expected * 3 / 2).contains(&lived), "{lived:?}");
+            assert!(read.load(Ordering::Relaxed) <= DRAIN_MAX + 1_000);
+        }
 
         // It must not be asked for, and over HTTP/2 need not be read.
         let mut awaited = post();
