@@ -108,26 +108,26 @@ fn is_awaited(headers: &HeaderMap) -> bool {
     headers.contains_key(EXPECT)
 }
 
-/// The client of an `is_awaited` body sends it only if it is asked to, which reading it would do
-/// ([RFC 9110, section 10.1.1]).
+/// Drains a body in the background. It must not be read if its client sends it only when it is asked
+/// to, since reading it asks for it ([RFC 9110, section 10.1.1]).
 ///
 /// [RFC 9110, section 10.1.1]: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
-fn spawn_drain<B: HttpBody<Data = Bytes> + Send + 'static>(body: B, is_awaited: bool) {
+fn spawn_drain<B: HttpBody<Data = Bytes> + Send + 'static>(body: B, is_unreadable: bool) {
     if let Ok(runtime) = Handle::try_current()
         && DRAINING.try_with(|()| ()).is_err()
         && let Ok(permit) = OPEN.try_acquire()
     {
         runtime.spawn(DRAINING.scope((), async move {
             let _permit = permit;
-            drain_and_linger(pin!(body), is_awaited).await;
+            drain_and_linger(pin!(body), is_unreadable).await;
         }));
     }
 }
 
 /// Reads a body to its end or to the bound, and then keeps its connection open for a moment.
-async fn drain_and_linger<B: HttpBody<Data = Bytes>>(mut body: Pin<&mut B>, is_awaited: bool) {
+async fn drain_and_linger<B: HttpBody<Data = Bytes>>(mut body: Pin<&mut B>, is_unreadable: bool) {
     // What is known to be too long is not begun.
-    if !is_awaited
+    if !is_unreadable
         && body.size_hint().lower() <= DRAIN_MAX
         && let Ok(_permit) = READ.try_acquire()
     {
@@ -141,9 +141,10 @@ async fn drain_and_linger<B: HttpBody<Data = Bytes>>(mut body: Pin<&mut B>, is_a
 
 /// How far a body was read.
 enum Reached {
-    /// To its end, or until its client went away.
+    /// To its end.
     End,
-    /// To the most that is read of a body.
+    /// To the most that is read of a body, or until it failed: its client went away, or a layer around
+    /// this one, such as tower-http's `RequestBodyLimitLayer`, allows no more.
     Bound,
 }
 
@@ -152,10 +153,12 @@ async fn read<B: HttpBody<Data = Bytes>>(mut body: Pin<&mut B>) -> Reached {
     loop {
         let length = poll_fn(|cx| {
             let frame = ready!(body.as_mut().poll_frame(cx));
-            Poll::Ready(frame.and_then(Result::ok).map(|frame| length_of(&frame)))
+            Poll::Ready(frame.map(|frame| frame.map(|frame| length_of(&frame))))
         });
-        let Some(length) = length.await else {
-            return Reached::End;
+        let length = match length.await {
+            None => return Reached::End,
+            Some(Err(_)) => return Reached::Bound,
+            Some(Ok(length)) => length,
         };
         match left.checked_sub(length.max(FRAME_MIN)) {
             Some(less) => left = less,
@@ -238,7 +241,7 @@ impl<S: Service<Request>> Service<Request> for DrainBody<S> {
         let request = request.map(|body| {
             Body::new(DrainedBody {
                 body: Some(body),
-                is_awaited,
+                is_unreadable: is_awaited,
             })
         });
         self.0.call(request)
@@ -249,8 +252,8 @@ impl<S: Service<Request>> Service<Request> for DrainBody<S> {
 struct DrainedBody {
     /// `None` at its end.
     body: Option<Body>,
-    /// The client sends it only if it is asked to.
-    is_awaited: bool,
+    /// The client sends it only if it is asked to, or it has failed.
+    is_unreadable: bool,
 }
 
 impl HttpBody for DrainedBody {
@@ -261,14 +264,15 @@ impl HttpBody for DrainedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.is_awaited = false;
+        self.is_unreadable = false;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };
         let frame = ready!(Pin::new(body).poll_frame(cx));
-        if !matches!(frame, Some(Ok(_))) {
+        if frame.is_none() {
             self.body = None;
         }
+        self.is_unreadable = matches!(frame, Some(Err(_)));
         Poll::Ready(frame)
     }
 
@@ -287,7 +291,7 @@ impl Drop for DrainedBody {
         if let Some(body) = self.body.take()
             && !body.is_end_stream()
         {
-            spawn_drain(body, self.is_awaited);
+            spawn_drain(body, self.is_unreadable);
         }
     }
 }
@@ -299,7 +303,7 @@ mod tests {
         atomic::{AtomicU64, Ordering},
     };
 
-    use axum::BoxError;
+    use axum::{BoxError, body::to_bytes};
     use futures_util::{Stream, StreamExt, stream};
     use tokio::time::Instant;
 
@@ -378,7 +382,7 @@ mod tests {
             for _ in 0..2 {
                 inner = Body::new(DrainedBody {
                     body: Some(inner),
-                    is_awaited: false,
+                    is_unreadable: false,
                 });
             }
             leave(&post(), inner, &mut HeaderMap::new());
@@ -386,6 +390,35 @@ mod tests {
             assert!((expected..expected * 3 / 2).contains(&lived), "{lived:?}");
             assert!(read.load(Ordering::Relaxed) <= DRAIN_MAX + 1_000);
         }
+
+        // It fails, as one that a layer around this one makes shorter.
+        let read = Arc::new(AtomicU64::new(0));
+        let held = read.clone();
+        let failure = stream::iter([0]).map(move |_| {
+            held.fetch_add(1, Ordering::Relaxed);
+            Err::<Bytes, _>(BoxError::from("longer than allowed"))
+        });
+        leave(&post(), Body::from_stream(failure), &mut HeaderMap::new());
+        let lived = is_dropped(&read).await;
+        assert!((LINGER..LINGER * 2).contains(&lived), "{lived:?}");
+
+        // So does one that the handler has read until it failed.
+        let read = Arc::new(AtomicU64::new(0));
+        let held = read.clone();
+        let failure = stream::poll_fn(move |_| {
+            let times = held.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(times, 0, "polled after it failed");
+            Poll::Ready(Some(Err::<Bytes, _>(BoxError::from("longer than allowed"))))
+        });
+        let failing = DrainedBody {
+            body: Some(Body::from_stream(failure)),
+            is_unreadable: false,
+        };
+        to_bytes(Body::new(failing), 10)
+            .await
+            .expect_err("too long");
+        let lived = is_dropped(&read).await;
+        assert!((LINGER..LINGER * 2).contains(&lived), "{lived:?}");
 
         // It must not be asked for, and over HTTP/2 need not be read.
         let mut awaited = post();
