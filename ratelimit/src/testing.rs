@@ -194,9 +194,12 @@ pub fn assert_limited(response: &Response, retry_after: Duration) {
 ///
 /// A limit behind a layer that authenticates is checked only with credentials: see [`AllLimited`].
 ///
+/// A [`RateLimitLayer`](crate::RateLimitLayer) on a router also limits what none of its routes match, so
+/// that a path with a typing error counts as limited there.
+///
 /// # Panics
 ///
-/// Panics if a route is not limited or does not exist, and names it.
+/// Panics if a route is not limited, and names it: also if it does not exist, unless a layer limits it.
 pub async fn assert_all_limited(app: &Router, routes: impl IntoIterator<Item = (Method, &str)>) {
     AllLimited::of(app).assert(routes).await;
 }
@@ -284,8 +287,8 @@ impl<'a> AllLimited<'a> {
     ///
     /// # Panics
     ///
-    /// Panics if a route is not limited, does not exist, or answers before any limit is checked, and
-    /// names it.
+    /// Panics if a route is not limited or answers before any limit is checked, and names it: also if
+    /// it does not exist, unless a layer limits it.
     pub async fn assert(self, routes: impl IntoIterator<Item = (Method, &str)>) {
         let (mut unlimited, mut unchecked) = (Vec::new(), Vec::new());
         for (method, path) in routes {
