@@ -7,7 +7,7 @@ use syn::{Expr, ExprLit, Lit, Type};
 use crate::{
     errors::Errors,
     parse::{Item, Name, Value},
-    value::{ALGORITHMS, KEYS, limit_and_window, rate},
+    value::{ALGORITHMS, KEYS, limit_and_window, rate, unquoted},
 };
 
 /// An option's name, and an example of it for the errors.
@@ -260,8 +260,12 @@ impl Options {
         let names = || self.known.iter().map(|(known, _)| *known);
         if let Some((_, per)) = RATES.iter().find(|(theirs, _)| *theirs == name) {
             let limit = match value {
-                Value::Is(limit) => limit.to_token_stream().to_string(),
-                Value::Group(limit) if !limit.is_empty() => limit.to_string(),
+                Value::Is(limit) => unquoted(limit),
+                Value::Group(limit) if !limit.is_empty() => {
+                    let limit = limit.clone();
+                    let tokens = limit.to_string();
+                    syn::parse2(limit).map_or(tokens, |limit| unquoted(&limit))
+                }
                 _ => "60".to_owned(),
             };
             return format!("write `limit = {limit}, per = \"{per}\"`");
@@ -286,6 +290,18 @@ impl Options {
                 "ip" => "write `key = ip`, or `key = (ip, host)` for both together".to_owned(),
                 _ => format!("write `key = {name}`, or `key = (ip, {name})` for both together"),
             };
+        }
+        if name == "path"
+            && let Value::Is(_) | Value::Group(_) = value
+        {
+            let parameter = match value {
+                Value::Is(parameter) => parameter.to_token_stream(),
+                Value::Group(parameter) => parameter.clone(),
+                Value::None | Value::Type(_) => TokenStream::new(),
+            };
+            return format!(
+                "write `key = path({parameter})`, or `key = (ip, path({parameter}))` for both together"
+            );
         }
         if ALGORITHMS.contains(&name) && matches!(value, Value::None) {
             return format!("write `algo = \"{name}\"`");

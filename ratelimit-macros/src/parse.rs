@@ -4,7 +4,7 @@
 //! of an attribute's mistakes are found.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{
     Error, Expr, LitInt, LitStr, Token, Type,
     ext::IdentExt,
@@ -124,11 +124,12 @@ fn all(input: ParseStream<'_>, place: &Place, errors: &mut Errors) -> Vec<Item> 
         {
             let rest = up_to_comma(input);
             let written = format!("{} {rest}", value.to_token_stream());
-            let (name, value) = (name.to_token_stream(), value.to_token_stream());
-            let help = match value::rate(&written) {
-                Some((_, per)) => format!("write `{name} = {value}, per = \"{per}\"`"),
-                None => format!("write `{name} = {value}, per = \"1m\"`"),
-            };
+            let window = value::rate(&written).map(|(_, window)| window);
+            let help = value::of_rate(
+                &name.to_token_stream().to_string(),
+                &value.to_token_stream().to_string(),
+                window.as_deref().unwrap_or("1m"),
+            );
             errors.at(rest, "the window is an option of its own", help);
         }
         if !input.is_empty() && input.parse::<Token![,]>().is_err() {
@@ -171,6 +172,21 @@ fn item(input: ParseStream<'_>, place: &Place) -> syn::Result<Item> {
         let help = format!("write `{}`", with_value(&name.text(), &group.stream()));
         let problem = "an option has neither braces nor brackets";
         return Err(Error::new_spanned(group, message(problem, help)));
+    } else if input.peek(Token![::]) {
+        let rest = up_to_comma(input);
+        let value = quote! { #name #rest };
+        let window = syn::parse2(value.clone()).ok();
+        let help = match window.as_ref().and_then(value::window_in) {
+            Some((limit, window)) => value::of_rate("limit", &limit, &window),
+            None => format!(
+                "an option begins with its name, as in `{}`",
+                example("limit")
+            ),
+        };
+        return Err(Error::new_spanned(
+            value,
+            message("this is not an option", help),
+        ));
     } else if input.peek(Token![:]) {
         let colon: Token![:] = input.parse()?;
         let help = format!("write `{}`", with_value(&name.text(), &up_to_comma(input)));

@@ -253,6 +253,55 @@ const MEANT: &[(&str, &str)] = &[
         "write it with quotes: `name = \"search\"`",
     ),
     (r#"limit = 60, methods = "GET""#, "the options are"),
+    (r#"limit = ("60", "1m")"#, A_MINUTE),
+    (r#"limit("60", "1m")"#, A_MINUTE),
+    (r#"per_minute = "60""#, A_MINUTE),
+    (r#"per_minute = "many""#, A_MINUTE),
+    ("Quota::per_minute(60)", A_MINUTE),
+    (
+        "ratelimit::Quota::per_hour(LIMIT)",
+        "limit = LIMIT, per = \"1h\"",
+    ),
+    ("Algorithm::TokenBucket", "as in `limit = 60`"),
+    ("limit = 60.0", "write `limit = 60`"),
+    ("limit = 1e3", "write `limit = 1000`"),
+    ("limit = 1e12", "at most 4294967295"),
+    ("limit = 0.5", "`limit = 1, per = \"2m\"`"),
+    ("limit = 1.5", "`limit = 3, per = \"2m\"`"),
+    ("limit = 60, cost = 2.0", "write `cost = 2`"),
+    ("limit = 60, cost = 1.25", "each cost by 100"),
+    ("limit = 60, burst = 20 per minute", "write `burst = 20`"),
+    (
+        r#"limit = 60, key = Key::Header("X-A")"#,
+        "write `key = header(\"X-A\")`",
+    ),
+    (
+        "limit = 60, key = Key::Header",
+        "`key = header(\"X-Tenant\")`",
+    ),
+    ("limit = 60, key = Key::Host()", "write `key = host`"),
+    ("limit = 60, key = headr()", "`key = header(\"X-Tenant\")`"),
+    (
+        r#"limit = 60, key = host(["a.example", "b.example"])"#,
+        ".hosts([\"a.example\", \"b.example\"])",
+    ),
+    (
+        r#"limit = 60, key = host(&["a.example"])"#,
+        ".hosts([\"a.example\"])",
+    ),
+    ("limit = 60, key = host(HOSTS)", ".hosts(HOSTS)"),
+    (
+        r#"limit = 60, key = ip, path("id")"#,
+        "`key = (ip, path(\"id\"))` for both",
+    ),
+    (
+        r#"tier_header = "K", free = 60 per minute"#,
+        "write `free(limit = 60, per = \"1m\")`",
+    ),
+    (
+        r#"tier_header = "Authorization: Bearer", free = 60"#,
+        "`tier_header = \"Authorization\"`",
+    ),
     (
         "tier_header = X-API-Key, free = 60",
         "write `tier_header = \"X-API-Key\"`",
@@ -298,4 +347,42 @@ fn help_fits_what_was_meant() {
     ] {
         assert_eq!(help_for(attribute), <[String; 0]>::default(), "{attribute}");
     }
+}
+
+/// The options in these words, in quotes of code.
+fn advised(help: &str) -> impl Iterator<Item = &str> {
+    let quoted = help.split('`').skip(1).step_by(2);
+    quoted.filter(|code| {
+        !code.starts_with("RateLimiter") && (code.contains(" = ") || code.contains('('))
+    })
+}
+
+#[test]
+fn help_can_be_pasted() {
+    let mut pasted = 0;
+    for (attribute, _) in MEANT {
+        for help in help_for(attribute) {
+            for code in advised(&help) {
+                let whole = match code {
+                    _ if code.starts_with("limit") => code.to_owned(),
+                    _ if code.starts_with("free") => format!("tier_header = \"K\", {code}"),
+                    _ if code.starts_with("internal") => {
+                        format!("tier_header = \"K\", free = 60, {code}")
+                    }
+                    _ if code.starts_with("tier_header") => format!("{code}, free = 60"),
+                    _ if code.starts_with("burst") => {
+                        format!("limit = 60, algo = \"token_bucket\", {code}")
+                    }
+                    _ => format!("limit = 60, {code}"),
+                };
+                assert_eq!(
+                    help_for(&whole),
+                    <[String; 0]>::default(),
+                    "{attribute}: {whole}"
+                );
+                pasted += 1;
+            }
+        }
+    }
+    assert!(pasted > 60, "{pasted}");
 }

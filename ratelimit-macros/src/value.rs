@@ -10,7 +10,9 @@ use syn::{Expr, ExprCall, ExprGroup, ExprParen, ExprPath, Lit, LitStr, Path};
 
 pub(crate) use self::{
     key::{Header, KEYS, Key, header, key},
-    number::{Cost, Number, cost, count, is_unlimited, limit_and_window},
+    number::{
+        Cost, Number, cost, count, is_unlimited, limit_and_window, of_rate, unquoted, window_in,
+    },
     time::{Time, rate, wait, window},
 };
 use crate::{

@@ -50,6 +50,7 @@ fn one_or_several(before: &str, expr: Expr, errors: &mut Errors) -> Option<Key> 
         Expr::Path(_) => match word(&expr).as_deref() {
             Some(word) => named(before, word, expr, errors),
             None => match key_of_runtime(&expr) {
+                Some(word) if CALLED.contains(&word) => says_not_which(before, word, expr, errors),
                 Some(word) => no_key(expr, format!("write `{before}{word}`"), errors),
                 None => Some(Key::Function(expr)),
             },
@@ -86,6 +87,9 @@ fn one_or_several(before: &str, expr: Expr, errors: &mut Errors) -> Option<Key> 
 
 /// The keys that are words.
 pub(crate) const KEYS: [&str; 4] = ["ip", "global", "caller", "host"];
+
+/// The keys that name something.
+const CALLED: [&str; 2] = ["header", "path"];
 
 /// Returns the header of `X-Tenant` without quotes, which reads as a difference.
 fn header_in(expr: &Expr) -> Option<String> {
@@ -130,6 +134,7 @@ fn key_of_runtime(expr: &Expr) -> Option<&'static str> {
     let (last, before) = (segments.next()?, segments.next()?);
     let word = last.ident.to_string().to_lowercase();
     KEYS.into_iter()
+        .chain(CALLED)
         .find(|key| before.ident == "Key" && *key == word)
 }
 
@@ -176,10 +181,19 @@ fn called(before: &str, call: &ExprCall, errors: &mut Errors) -> Option<Key> {
             errors.at(&call.args, format!("`{what}` takes one name"), help);
             None
         }
-        ("host", Some(_), _) => {
-            let hosts = &call.args.to_token_stream();
+        ("host", Some(first), second) => {
+            // A list is one already.
+            let first = match first {
+                Expr::Reference(reference) => &reference.expr,
+                first => first,
+            };
+            let hosts = match (first, second) {
+                (Expr::Array(_) | Expr::Path(_), None) => first.to_token_stream().to_string(),
+                _ => format!("[{}]", call.args.to_token_stream()),
+            };
+            let hosts = hosts.replace(" ,", ",");
             let help = format!(
-                "write `{before}host`, and list the hosts with `RateLimiter::builder().hosts([{hosts}])`"
+                "write `{before}host`, and list the hosts with `RateLimiter::builder().hosts({hosts})`"
             );
             no_key(call, help, errors)
         }
@@ -188,8 +202,13 @@ fn called(before: &str, call: &ExprCall, errors: &mut Errors) -> Option<Key> {
         }
         _ => {
             let arguments = &call.args.to_token_stream();
-            let help = match similar(&what, ["header", "path"].into_iter()) {
-                Some(similar) => format!("write `{before}{similar}({arguments})`"),
+            let meant = key_of_runtime(&call.func);
+            let help = match meant.or_else(|| similar(&what, CALLED.into_iter())) {
+                Some(word) if KEYS.contains(&word) => format!("write `{before}{word}`"),
+                Some(word) if call.args.is_empty() => {
+                    return says_not_which(before, word, call, errors);
+                }
+                Some(word) => format!("write `{before}{word}({arguments})`"),
                 None => format!(
                     "functions are named, not called: write `{before}{}`",
                     call.func.to_token_stream()
@@ -294,7 +313,9 @@ fn header_name(
     };
     let name = text.value();
     if !is_header_name(&name) {
-        let mended = Some(as_header_name(&name)).filter(|name| is_header_name(name));
+        // Behind a colon stands the header's value.
+        let before_colon = name.split(':').next().unwrap_or(&name);
+        let mended = Some(as_header_name(before_colon)).filter(|name| is_header_name(name));
         errors.at(
             text,
             "no header has this name",

@@ -78,12 +78,7 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
                 errors.at(
                     float,
                     format!("`{option}` must be a whole number"),
-                    match option {
-                        "cost" | "burst" => {
-                            "count in smaller units: multiply the limit, the burst and each cost by 10"
-                        }
-                        _ => "for less than one request in a window, make the window longer, as in `limit = 1, per = \"2m\"`",
-                    },
+                    without_fraction(option, float.base10_digits()),
                 );
                 None
             }
@@ -135,7 +130,30 @@ pub(crate) fn count(option: &str, expr: Expr, errors: &mut Errors) -> Option<Num
     }
 }
 
-/// How to write the number that is in a text.
+/// Says how to write a number that has a fraction or an exponent.
+fn without_fraction(option: &str, digits: &str) -> String {
+    let number: f64 = digits.parse().unwrap_or(f64::NAN);
+    let is_whole = |number: f64| number.fract() == 0.0;
+    if is_whole(number) && (1.0..=f64::from(u32::MAX)).contains(&number) {
+        return format!("write `{option} = {number}`");
+    }
+    match option {
+        _ if number > f64::from(u32::MAX) => format!("`{option}` can be at most {}", u32::MAX),
+        "cost" | "burst" => {
+            let decimals = digits.split_once('.').map_or(0, |(_, part)| part.len());
+            let factor = "0".repeat(decimals.clamp(1, 9));
+            format!(
+                "count in smaller units: multiply the limit, the burst and each cost by 1{factor}"
+            )
+        }
+        _ if number < 1.0 => {
+            "for less than one request in a window, make the window longer, as in `limit = 1, per = \"2m\"`".to_owned()
+        }
+        _ => "for a part of a request, multiply the limit and the window by one number, as in `limit = 3, per = \"2m\"`".to_owned(),
+    }
+}
+
+/// Says how to write the number that is in a text.
 fn without_quotes(option: &str, text: &str) -> String {
     match (text, option) {
         ("unlimited", "limit" | "burst" | "cost") => {
@@ -154,7 +172,7 @@ fn without_quotes(option: &str, text: &str) -> String {
 }
 
 /// Says how to write a limit together with its window.
-fn of_rate(option: &str, limit: &str, window: &str) -> String {
+pub(crate) fn of_rate(option: &str, limit: &str, window: &str) -> String {
     match option {
         "limit" => format!("write `limit = {limit}, per = \"{window}\"`"),
         "burst" | "cost" => format!("write `{option} = {limit}`"),
@@ -163,7 +181,7 @@ fn of_rate(option: &str, limit: &str, window: &str) -> String {
 }
 
 /// Returns the limit and the window of `60 / minute`, `Quota::per_minute(60)` or `(60, "1m")`.
-fn window_in(expr: &Expr) -> Option<(String, String)> {
+pub(crate) fn window_in(expr: &Expr) -> Option<(String, String)> {
     match expr {
         Expr::Binary(ExprBinary {
             left,
@@ -180,7 +198,7 @@ fn window_in(expr: &Expr) -> Option<(String, String)> {
             };
             let name = path.segments.last()?.ident.to_string();
             let (_, window) = RATES.iter().find(|(theirs, _)| *theirs == name)?;
-            Some((args.to_token_stream().to_string(), (*window).to_owned()))
+            Some((unquoted(args.first()?), (*window).to_owned()))
         }
         Expr::Tuple(ExprTuple { elems, .. }) => limit_and_window(elems.to_token_stream()),
         _ => None,
@@ -196,8 +214,16 @@ pub(crate) fn limit_and_window(tokens: TokenStream) -> Option<(String, String)> 
     };
     let window = literal_text(window)?.value();
     duration(&window, &WINDOW).ok()?;
-    matches!(limit, Expr::Lit(_) | Expr::Path(_))
-        .then(|| (limit.to_token_stream().to_string(), window))
+    let is_number = literal_text(limit).is_none_or(|text| whole_number(&text.value()).is_some());
+    (is_number && matches!(limit, Expr::Lit(_) | Expr::Path(_))).then(|| (unquoted(limit), window))
+}
+
+/// Returns a limit as it is written, without the quotes of a number; an example for another text.
+pub(crate) fn unquoted(limit: &Expr) -> String {
+    match literal_text(limit) {
+        Some(text) => whole_number(&text.value()).unwrap_or(60).to_string(),
+        None => limit.to_token_stream().to_string(),
+    }
 }
 
 fn not_a_number(option: &str, value: impl ToTokens, errors: &mut Errors) {
