@@ -56,45 +56,58 @@ fn is_ambiguous(char: char) -> bool {
     matches!(char, '%' | '\\') || char.is_control() || is_invisible(char) || is_lookalike(char)
 }
 
-/// Returns whether file systems and normalization may ignore it, so that it can stand between two dots.
+/// Returns whether file systems and normalization may ignore it, so that it can stand between two dots:
+/// what Unicode calls default ignorable.
 fn is_invisible(char: char) -> bool {
     matches!(
         char,
         '\u{AD}'
             | '\u{34F}'
             | '\u{61C}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{17B4}'..='\u{17B5}'
             | '\u{180B}'..='\u{180F}'
             | '\u{200B}'..='\u{200F}'
             | '\u{202A}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
             | '\u{FE00}'..='\u{FE0F}'
             | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
             | '\u{E0000}'..='\u{E0FFF}'
     )
 }
 
-/// Returns whether normalization to NFKC or NFKD, or what Windows calls "best fit", turns it into a
+/// Returns whether normalization, such as to NFKC, or what Windows calls "best fit", turns it into a
 /// dot, a slash, a backslash, a semicolon or a percent sign.
 fn is_lookalike(char: char) -> bool {
     matches!(
         char,
-        '\u{2024}'
-            ..='\u{2026}'
-                | '\u{2044}'
-                | '\u{2215}'
-                | '\u{2216}'
-                | '\u{FE19}'
-                | '\u{FE30}'
-                | '\u{FE52}'
-                | '\u{FE54}'
-                | '\u{FE68}'
-                | '\u{FE6A}'
-                | '\u{FF05}'
-                | '\u{FF0E}'
-                | '\u{FF0F}'
-                | '\u{FF1B}'
-                | '\u{FF3C}'
-                | '\u{FF61}'
+        // The yen and the won sign are backslashes in the code pages of Japan and Korea.
+        '\u{A5}'
+            | '\u{37E}'
+            | '\u{2024}'..='\u{2026}'
+            | '\u{2044}'
+            | '\u{20A9}'
+            | '\u{2100}'..='\u{2101}'
+            | '\u{2105}'..='\u{2106}'
+            | '\u{2215}'..='\u{2216}'
+            | '\u{FE14}'
+            | '\u{FE19}'
+            | '\u{FE30}'
+            | '\u{FE52}'
+            | '\u{FE54}'
+            | '\u{FE68}'
+            | '\u{FE6A}'
+            | '\u{FF05}'
+            | '\u{FF0E}'
+            | '\u{FF0F}'
+            | '\u{FF1B}'
+            | '\u{FF3C}'
+            | '\u{FF61}'
     )
 }
 
@@ -203,6 +216,14 @@ mod tests {
             "/static/．．/x",
             "/static/.%e2%80%8b./x",
             "/static/%ef%bb%bf../x",
+            "/static/..\u{37e}/x",
+            "/static/..%cd%be/x",
+            "/static/..%ef%b8%94/x",
+            "/static/%e2%84%80",
+            "/static/..%c2%a5x",
+            "/static/..%e2%82%a9x",
+            "/static/.%e3%85%a4./x",
+            "/static/..%e1%85%9f/x",
             "/static/..%c2%a0/x",
             "/static/..%e3%80%80/x",
         ] {
