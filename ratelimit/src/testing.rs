@@ -41,7 +41,7 @@ use tower_service::Service;
 use crate::{
     client::StaticTiers,
     clock::ManualClock,
-    http::{IdentityRejected, want},
+    http::{IdentityRejected, Rejected, want},
     limiter::{Builder, RateLimitStatus, RateLimiter},
     store::MemoryStore,
 };
@@ -300,7 +300,9 @@ impl<'a> AllLimited<'a> {
             }
             let response = send(self.app, request).await;
             let extensions = response.extensions();
+            // A rejection has no status if the store is unavailable.
             let is_limited = extensions.get::<RateLimitStatus>().is_some()
+                || extensions.get::<Rejected>().is_some()
                 || extensions.get::<IdentityRejected>().is_some();
             if !is_limited {
                 let status = response.status();

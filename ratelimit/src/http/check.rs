@@ -25,7 +25,7 @@ use crate::{
 /// In the extensions of a response: a limit rejected the request, so that it has not come to the
 /// handler. Answers of `on_limited` and to gRPC have it as well; what a handler answers has not.
 #[derive(Clone, Copy)]
-struct Rejected;
+pub(crate) struct Rejected;
 
 /// In the extensions of a response: the extractor that says who is calling rejected the request before
 /// its limit was checked.

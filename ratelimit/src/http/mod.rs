@@ -16,7 +16,10 @@ mod unread_body;
 
 #[cfg(feature = "dashboard")]
 pub(crate) use self::headers::whole_seconds;
-pub(crate) use self::{check::IdentityRejected, decisions::want};
+pub(crate) use self::{
+    check::{IdentityRejected, Rejected},
+    decisions::want,
+};
 pub use self::{
     exceeded::RateLimitExceeded,
     extract::{NotLimited, RateLimited, Responder},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{FromRequestParts, Request},
     http::{HeaderValue, Method, StatusCode, request::Parts},
     middleware::{Next, from_fn},
@@ -14,6 +14,9 @@ use ratelimit::{
     Identified, Identity, RateLimitLayer, StaticTiers, policy, rate_limit,
     testing::{AllLimited, TestLimiter, assert_all_limited, assert_limited, assert_remaining},
 };
+use ratelimit_tests::RedisServer;
+
+use super::super::limiter_on;
 
 #[rate_limit(tier_header = "X-API-Key", free = 1, pro = 2, internal = unlimited)]
 async fn limited() {}
@@ -180,4 +183,18 @@ async fn an_admission_is_named() {
 async fn an_answer_without_a_limit_is_named() {
     let limiter = TestLimiter::new();
     assert_remaining(&limiter.get(&app(&limiter), "/forgotten").await, 1);
+}
+
+#[rate_limit(limit = 5, on_store_error = "deny", name = "of a store that is down")]
+async fn denied() {}
+
+#[tokio::test]
+async fn a_limit_whose_store_is_down_is_still_one() {
+    let server = RedisServer::start();
+    let limiter = limiter_on(&server).await;
+    drop(server);
+    let app = Router::new()
+        .route("/", get(denied))
+        .layer(Extension(limiter));
+    assert_all_limited(&app, [(Method::GET, "/")]).await;
 }
