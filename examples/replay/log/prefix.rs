@@ -115,10 +115,14 @@ fn stamped<'a>(line: &'a str, zone: &Zone) -> Stripped<'a> {
     Some((stream.or_else(|| tag(rest)).unwrap_or(rest), Some(time)))
 }
 
-/// Strips `host app[77]: ` or `app[77]: `.
+/// Strips `host app[77]: ` or `app[77]: `, of which JSON is neither.
 fn tag(text: &str) -> Option<&str> {
     let (first, rest) = text.split_once(' ')?;
-    let is_tag = |word: &str| word.ends_with(':') && address(word).is_none();
+    if first.starts_with('{') {
+        return None;
+    }
+    let is_tag =
+        |word: &str| word.ends_with(':') && !word.starts_with('{') && address(word).is_none();
     if is_tag(first) {
         return Some(rest);
     }
@@ -178,6 +182,7 @@ mod tests {
             r#"203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#,
             r#"2001:db8:: - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#,
             r#"{"ip":"203.0.113.7"}"#,
+            r#"{"ip": "203.0.113.7", "path": "/a"}"#,
         ];
         for (prefix, has_time) in prefixes {
             for line in lines {
