@@ -24,8 +24,8 @@ pub(super) fn is_line(line: &str) -> bool {
     is_time(first)
         && address(second).is_none()
         && third.contains(':')
-        && peer(third).is_some()
-        && (fourth == "-" || peer(fourth).is_some())
+        && address(third).is_some()
+        && (fourth == "-" || address(fourth).is_some())
 }
 
 fn is_time(word: &str) -> bool {
@@ -49,7 +49,7 @@ pub(super) fn entry<'a>(line: &'a str, settings: &Settings) -> Result<Entry<'a>,
         )
     })?;
     word();
-    let client = peer(word()).and_then(|peer| settings.trusted.client("", peer));
+    let client = settings.trusted.client("", word());
     let client = client.ok_or_else(|| {
         Problem::unreadable(
             "expected the client's IP address and port in the field after the load balancer's name",
@@ -70,15 +70,6 @@ pub(super) fn entry<'a>(line: &'a str, settings: &Settings) -> Result<Entry<'a>,
         path: Some(requested(request)?.into()),
         tier: None,
     })
-}
-
-/// Returns the address of a peer that is written with its port, an IPv6 address without brackets too.
-fn peer(text: &str) -> Option<&str> {
-    if address(text).is_some() {
-        return Some(text);
-    }
-    let (bare, _) = text.rsplit_once(':')?;
-    address(bare).map(|_| bare)
 }
 
 #[cfg(test)]

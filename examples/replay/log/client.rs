@@ -1,7 +1,7 @@
 //! The client of a request: which of the addresses in a line is believed.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
@@ -106,8 +106,9 @@ fn entries(list: &str) -> impl Iterator<Item = &str> {
     entries.filter(|entry| !entry.is_empty())
 }
 
-/// Parses `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`, or
-/// `fe80::1%eth0`.
+/// Parses `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`,
+/// `fe80::1%eth0`, or `2001:db8::1:54711` as `HAProxy` writes it. A port after a `::` that could be a part
+/// of the address is taken for that, and changes nothing about the network.
 pub(super) fn address(text: &str) -> Option<IpAddr> {
     if !text.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':' || c == '[') {
         return None;
@@ -124,9 +125,17 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
         None => text,
     };
     let unscoped = bare.split_once('%').map_or(bare, |(address, _)| address);
-    let socket = |_| text.parse().map(|socket: SocketAddr| socket.ip());
-    let parsed: Result<IpAddr, _> = unscoped.parse().or_else(socket);
-    parsed.ok().map(|address| address.to_canonical())
+    let socket = || text.parse().map(|socket: SocketAddr| socket.ip()).ok();
+    let parsed = unscoped.parse().ok().or_else(socket);
+    let address = parsed.or_else(|| with_port(text).map(IpAddr::V6))?;
+    Some(address.to_canonical())
+}
+
+/// Parses an IPv6 address that is written with its port, and without brackets.
+fn with_port(text: &str) -> Option<Ipv6Addr> {
+    let (address, port) = text.rsplit_once(':')?;
+    port.parse::<u16>().ok()?;
+    address.parse().ok()
 }
 
 #[cfg(test)]
@@ -141,6 +150,8 @@ mod tests {
             ("2001:db8::1", "2001:db8::1"),
             ("[2001:db8::1]", "2001:db8::1"),
             ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("2001:db8::1:40001", "2001:db8::1"),
+            ("2001:db8:1:2:3:4:5:6:80", "2001:db8:1:2:3:4:5:6"),
             ("fe80::1%eth0", "fe80::1"),
             ("[fe80::1%25eth0]:80", "fe80::1"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
@@ -161,6 +172,8 @@ mod tests {
             "203.0.113.256",
             "203.0.113.7:x",
             "203.0.113.7:99999",
+            "2001:db8::1:99999",
+            "2001:db8::1:40001:40001",
             "[203.0.113.7",
             "[2001:db8::1]4711",
             "12345",
