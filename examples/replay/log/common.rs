@@ -43,7 +43,10 @@ pub(super) fn entry<'a>(
         Problem::unreadable("expected a request in quotes, such as \"GET /path HTTP/1.1\"")
     })?;
     let near = hosts(line, &head.fields);
-    let client = settings.trusted.client(forwarded(tokens), &near);
+    let begins_with_date = head.time.is_some() && head.fields.is_empty();
+    let envoy = begins_with_date.then(|| envoy(tokens.clone())).flatten();
+    let forwarded = envoy.unwrap_or_else(|| forwarded(tokens));
+    let client = settings.trusted.client(forwarded, &near);
     let client = client.ok_or_else(|| {
         Problem::unreadable(
             "expected the client's IP address before the date, or in a field after the user agent",
@@ -161,13 +164,18 @@ fn hosts<'a>(line: &'a str, fields: &[Range<usize>]) -> Cow<'a, str> {
 
 /// Returns whether a field before an address is what Apache writes as `%v:%p`, or a `-`.
 fn is_server(field: &str) -> bool {
-    let port = field
-        .rsplit_once(':')
-        .and_then(|(_, port)| port.parse().ok());
     match address(field) {
-        Some(_) => !is_bare(field) && port.is_some_and(|port: u16| port < CLIENT_PORTS),
+        Some(_) => is_listening(field),
         None => !field.contains(','),
     }
+}
+
+/// Returns whether an address has a port as servers have it.
+fn is_listening(address: &str) -> bool {
+    let port = address
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
+    !is_bare(address) && port.is_some_and(|port: u16| port < CLIENT_PORTS)
 }
 
 /// Returns whether a text is an address without a port.
@@ -175,8 +183,24 @@ fn is_bare(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok()
 }
 
+/// Returns the forwarded list of a line that begins with its date, if it is one of Envoy: the text in
+/// quotes after at least four numbers, of which Envoy writes the last two as `-` if it has none.
+fn envoy(tokens: Tokens<'_>) -> Option<&str> {
+    let is_number = |word: &str| word == "-" || word.bytes().all(|byte| byte.is_ascii_digit());
+    let mut numbers = 0;
+    for token in tokens {
+        match token {
+            Token::Word(word) if is_number(word) => numbers += 1,
+            Token::Quoted(list) if numbers >= 4 => return Some(list),
+            _ => numbers = 0,
+        }
+    }
+    None
+}
+
 /// Returns the forwarded list after the request, or nothing: what nginx writes as
-/// `"$http_x_forwarded_for"` after the user agent, or the last field without quotes.
+/// `"$http_x_forwarded_for"` after the user agent, or the last field without quotes. A text with
+/// ports may be an upstream's address, and counts only if there is none without.
 fn forwarded(mut tokens: Tokens<'_>) -> &str {
     let is_bare_list = |text: &str| text.split(',').all(|entry| is_bare(entry.trim()));
     // After the status and the size of the common format.
@@ -184,13 +208,18 @@ fn forwarded(mut tokens: Tokens<'_>) -> &str {
     if common.nth(1).is_some() && is_bare_list(common.rest()) {
         return common.rest();
     }
-    let mut only = "";
+    let (mut only, mut with_port) = ("", "");
     let mut quoted = 0;
     while let Some(token) = tokens.next() {
         let Token::Quoted(text) = token else { continue };
         quoted += 1;
         if quoted > COMBINED && is_list(text) {
-            return text;
+            if is_bare(last_entry(text)) {
+                return text;
+            }
+            if with_port.is_empty() && !is_listening(last_entry(text)) {
+                with_port = text;
+            }
         }
         if quoted == COMBINED && is_bare_list(tokens.rest()) {
             return tokens.rest();
@@ -200,8 +229,13 @@ fn forwarded(mut tokens: Tokens<'_>) -> &str {
     if quoted == 1 && is_list(only) {
         only
     } else {
-        ""
+        with_port
     }
+}
+
+/// Returns the last entry of a list with commas.
+fn last_entry(list: &str) -> &str {
+    list.rsplit(',').next().unwrap_or_default().trim()
 }
 
 #[cfg(test)]
@@ -304,6 +338,30 @@ mod tests {
     }
 
     #[test]
+    fn a_list_before_the_user_agent_counts_in_lines_of_envoy() {
+        let fields = [
+            ("200 - 0 12 3 2", "\"10.0.0.9:80\""),
+            ("503 UF,URX 0 12 3 -", "\"198.51.100.9:80\""),
+            (
+                "200 - via_upstream - \"-\" 0 12 3 2",
+                "\"10.0.0.9:80\" outbound|80||web.default.svc.cluster.local 10.0.0.2:50000 10.0.0.9:80 10.0.0.2:40001 - default",
+            ),
+        ];
+        for (fields, upstream) in fields {
+            let line = |list: &str| {
+                format!(
+                    r#"[2015-05-17T10:05:03.250Z] "GET /a HTTP/2" {fields} "{list}" "curl/8" "4a0d" "1.2.3.4" {upstream}"#
+                )
+            };
+            for list in ["203.0.113.7", "1.2.3.4, 203.0.113.7,10.0.0.2"] {
+                let line = line(list);
+                assert_eq!(client(&line).as_deref(), Some("203.0.113.7"), "{line}");
+            }
+            assert_eq!(client(&line("-")), None, "{fields}");
+        }
+    }
+
+    #[test]
     fn a_list_after_the_request_counts_if_the_peer_is_trusted() {
         let cases = [
             (r#"200 1 "-" "curl" "203.0.113.7""#, "203.0.113.7"),
@@ -325,6 +383,16 @@ mod tests {
             (r#"200 1 "1.2.3.4" "1.2.3.4" "-""#, "10.0.0.2"),
             (r#"200 1 "1.2.3.4" "1.2.3.4""#, "10.0.0.2"),
             (r#"200 1 "-" "a \" \"1.2.3.4" "203.0.113.7""#, "203.0.113.7"),
+            (
+                r#"200 1 "-" "curl" "10.0.0.9:8080" "203.0.113.7""#,
+                "203.0.113.7",
+            ),
+            (r#"200 1 "-" "curl" "198.51.100.9:8080""#, "10.0.0.2"),
+            (
+                r#"200 1 "-" "curl" "10.0.0.9:30080" "203.0.113.7""#,
+                "203.0.113.7",
+            ),
+            (r#"200 1 "-" "curl" "203.0.113.7:54711""#, "203.0.113.7"),
             (
                 r#"200 1 "-" "curl" 77 0.005 [app-80] [] 10.0.0.9:8080 512 0.005 200 abc"#,
                 "10.0.0.2",
