@@ -124,6 +124,11 @@ async fn the_start_is_logged_with_one_event_for_each_policy_and_each_that_comes_
         .with_ansi(false)
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
+    #[rate_limit(limit = 1, per = "1s", name = "a second")]
+    #[rate_limit(limit = 10, name = "a minute")]
+    async fn limited_twice() {}
+    let _: MethodRouter = get(limited_twice);
+
     let limiter = TestLimiter::new();
     let installed = limiter.limiter().clone().install();
     installed.expect("no other test of this program does so");

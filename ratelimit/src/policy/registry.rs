@@ -312,7 +312,8 @@ pub(crate) fn log_policies() {
     for entry in &entries {
         entry.log();
     }
-    tracing::info!(count = entries.len(), "rate limits are in force");
+    let count: usize = entries.iter().map(|entry| entry.policies().len()).sum();
+    tracing::info!(count, "rate limits are in force");
     log_namesakes(|_| true);
 }
 
