@@ -31,7 +31,7 @@ const TIERS: [&str; 4] = ["free", "pro", "enterprise", "internal"];
 
 /// The attribute's other options. They go by what is in no log, or change nothing about who is over
 /// the limit.
-const OF_THE_ATTRIBUTE_ALONE: [&str; 13] = [
+const OF_THE_ATTRIBUTE_ALONE: [&str; 15] = [
     "tiers",
     "unordered",
     "tier_header",
@@ -40,6 +40,8 @@ const OF_THE_ATTRIBUTE_ALONE: [&str; 13] = [
     "refund_if",
     "wait",
     "shadow",
+    "lease",
+    "strict",
     "on_store_error",
     "on_limited",
     "policy",
@@ -384,6 +386,10 @@ mod tests {
             (
                 "limit=60,wait=1s",
                 "`wait` is an option of the attribute that a log says nothing about",
+            ),
+            (
+                "limit=60,lease",
+                "`lease` is an option of the attribute that a log says nothing about",
             ),
             ("limit=60,limit=70", "`limit` is given twice"),
             ("limit", "`limit` needs a value: write `limit=60`"),
