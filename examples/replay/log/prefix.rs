@@ -101,9 +101,9 @@ fn rfc3164(line: &str) -> Stripped<'_> {
 
 /// Strips what Caddy writes before its fields on a terminal: a time, a level, a logger and a message.
 fn console<'a>(line: &'a str, zone: &Zone) -> Stripped<'a> {
-    let fields = line.find("\t{")? + 1;
-    let (stamp, _) = line.split_once('\t')?;
-    Some((&line[fields..], Some(date(stamp, zone)?)))
+    let (stamp, rest) = line.split_at(line.find('\t')?);
+    let fields = rest.find("\t{")? + 1;
+    Some((&rest[fields..], Some(date(stamp, zone)?)))
 }
 
 /// Strips `2015-05-17T10:05:03Z `, and after it what container runtimes and syslog daemons add.
