@@ -595,6 +595,9 @@ fn logs_may_be_packed_and_come_from_any_system() {
         );
     }
 
+    let said = complaint_of(sample.replace('\n', "\r"), &["--policy=limit=3"]);
+    assert!(said.contains("expected line feeds"), "{said}");
+
     let cut = &gzip(sample)[..100];
     let others: [(&[u8], &str); 5] = [
         (cut, "cannot read line"),

@@ -104,7 +104,11 @@ impl<'a> Source<'a> {
                 Line::TooLong(bytes) => (bytes, false),
             };
             let text = String::from_utf8_lossy(bytes);
-            let parsed = if is_whole {
+            let parsed = if is_whole && bytes.contains(&b'\r') {
+                Err(Problem::Unreadable(
+                    "expected line feeds between lines, and not carriage returns alone".to_owned(),
+                ))
+            } else if is_whole {
                 self.parser.parse(&text)
             } else {
                 Err(Problem::Unreadable(format!(
