@@ -113,9 +113,10 @@ If a line has a list of forwarded addresses, before all others or after the user
 the last address that is not in a network of --trusted, read from the server's peer to the left: the
 rule of the limiter's trusted_proxies. A list from a peer that is not trusted is ignored.
 
-Logs are merged by time. The lines of each are put in order within --reorder and 250,000 requests. A
-log of which more than one request in 1,000 is out of order after that is an error. Lines may be
-1 MiB long. Up to 200,000 clients all counts are exact. Memory does not grow with the logs.
+Logs are merged by time; one that is named twice, as by a link, is read once. The lines of each are put
+in order within --reorder and 250,000 requests. A log of which more than one request in 1,000 is out of
+order after that is an error. Lines may be 1 MiB long. Up to 200,000 clients all counts are exact.
+Memory does not grow with the logs.
 
 Examples:
 
@@ -133,6 +134,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    if let Some(file) = &args.html {
+        Page::verify_target(file)?;
+    }
+    let logs = input::distinct(args.logs);
     let mut replay = Replay::new(args.policies);
     let path = args.path.as_deref();
     let filter = Filter {
@@ -145,9 +150,9 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         trusted: TrustedNetworks::new(&args.trusted),
         zone: args.zone,
     };
-    let progress = Progress::new(&args.logs);
+    let progress = Progress::new(&logs);
     let mut order = InOrder::within(args.reorder);
-    let merge = Merge::new(&args.logs, &progress, args.reorder, &settings, &filter);
+    let merge = Merge::new(&logs, &progress, args.reorder, &settings, &filter);
     let replayed = match merge {
         Ok(merge) => replay_all(merge, &mut order, &mut replay).await,
         Err(error) => Err(error.into()),
@@ -156,7 +161,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     progress.finish();
     let tally = replayed?;
 
-    let log = input::title(&args.logs);
+    let log = input::title(&logs);
     let report = Report::new(log, path, &replay, &order, &tally)?;
     print(Text(&report))?;
     if let Some(file) = &args.html {

@@ -295,6 +295,11 @@ fn logs_of_several_servers_are_merged() {
     );
     let said = complaint(&[&one, &two, policy]);
     assert!(said.contains(&format!("{one}:1: expected")), "{said}");
+    // A log that is named twice, as by a link beside it, is one log.
+    let link = format!("{even}.link");
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(&even, &link).expect("a link");
+    assert_eq!(self::printed(&[&odd, &even, &link, &even, policy]), printed);
     // Standard input is one of the logs.
     let log = fs::read(&odd).expect("the log");
     let of_input = printed_of(log, &[&even, policy]);
@@ -426,6 +431,27 @@ fn a_page_that_cannot_be_written_does_not_cost_the_tables() {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(row(&printed, 1)[1..3], ["12", "3"]);
     assert!(!printed.contains("The plots are in"), "{printed}");
+}
+
+#[test]
+fn a_page_is_written_over_another_page_and_nothing_else() {
+    let log = file("kept.log", lines("::1", 0..9));
+    let html = format!("--html={log}");
+    let said = complaint(&[LOG, LENIENT, "--policy=limit=3", &html]);
+    assert!(
+        said.contains("kept.log is there already and is not a page"),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read_to_string(&log).expect("the log"),
+        lines("::1", 0..9)
+    );
+    let page = file("page.html", "");
+    for _ in 0..2 {
+        printed(&[LOG, LENIENT, "--policy=limit=3", "--html", &page]);
+        let written = fs::read_to_string(&page).expect("the page");
+        assert!(written.ends_with("</html>\n"), "{written}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Logs as they are opened: plain or compressed, a file, a pipe or standard input.
 
 use std::{
-    fs::File,
+    collections::HashSet,
+    fs::{self, File},
     io::{self, BufRead, BufReader, Cursor, Read},
     path::{Path, PathBuf},
 };
@@ -31,6 +32,16 @@ const LONGEST_MAGIC: u64 = 5;
 /// Returns whether a log can be opened a second time.
 pub(super) fn is_regular(log: &Path) -> bool {
     log != Path::new(STANDARD_INPUT) && log.metadata().is_ok_and(|about| about.is_file())
+}
+
+/// Returns the logs without those that are a file which is named before, be it by a link.
+pub(crate) fn distinct(logs: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let mut is_new = |log: &PathBuf| match fs::canonicalize(log) {
+        Ok(file) if is_regular(log) => seen.insert(file),
+        _ => true,
+    };
+    logs.into_iter().filter(|log| is_new(log)).collect()
 }
 
 /// Opens a log and unpacks it if it is compressed with gzip, in one or several members.

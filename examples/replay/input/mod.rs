@@ -7,7 +7,7 @@ mod order;
 mod source;
 
 pub(crate) use self::{
-    file::{Progress, title},
+    file::{Progress, distinct, title},
     merge::Merge,
     order::{InOrder, Request},
     source::{Filter, Tally},

@@ -1,6 +1,6 @@
 //! The page: one file, with nothing from elsewhere and no script.
 
-use std::fmt;
+use std::{fmt, fs::File, io::Read, path::Path};
 
 use super::{
     Outcome, Report,
@@ -8,8 +8,37 @@ use super::{
     words::{DATE, MINUTE, TIME, number, share, time},
 };
 
+/// The beginning of a page.
+const DOCTYPE: &str = "<!DOCTYPE html>";
+
 /// A report as a page.
 pub(crate) struct Page<'a>(pub(crate) &'a Report<'a>);
+
+impl Page<'_> {
+    /// Verifies that a page does not replace something else, such as a log that was taken for the option's
+    /// value.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file is there, and is neither empty nor a page.
+    pub(crate) fn verify_target(file: &Path) -> Result<(), String> {
+        if !file.metadata().is_ok_and(|about| about.is_file()) {
+            return Ok(());
+        }
+        let mut begin = Vec::new();
+        let read = File::open(file).and_then(|file| {
+            let mut beginning = file.take(DOCTYPE.len() as u64);
+            beginning.read_to_end(&mut begin)
+        });
+        if read.is_ok() && (begin.is_empty() || begin == DOCTYPE.as_bytes()) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} is there already and is not a page: give --html the name of a new file",
+            file.display()
+        ))
+    }
+}
 
 /// A text as it stands in a page, whatever is in it.
 struct Escaped<'a>(&'a str);
@@ -20,7 +49,7 @@ impl fmt::Display for Page<'_> {
         let (first, last) = report.times;
         write!(
             f,
-            r#"<!DOCTYPE html>
+            r#"{DOCTYPE}
 <html lang="en">
 <head>
 <meta charset="utf-8">
