@@ -103,15 +103,16 @@ The format of each line is detected, with or without the prefix of syslog, Docke
 
   common       a date and a request in quotes: the common and combined formats of Apache and nginx,
                and what is like them; also named combined, vhost_combined, apache, nginx,
-               ingress-nginx, traefik, haproxy
+               ingress-nginx, traefik, haproxy, envoy
   json         an object on each line, with the usual names: Caddy, Traefik, nginx, Envoy, ECS, GCP;
                also named caddy, traefik-json, ecs, gcp
   alb          AWS application and classic load balancers; also named elb
   cloudfront   CloudFront, IIS and others with a line #Fields: before; also named w3c, iis
 
-If a line has a list of forwarded addresses, before all others or after the user agent, the client is
-the last address that is not in a network of --trusted, read from the server's peer to the left: the
-rule of the limiter's trusted_proxies. A list from a peer that is not trusted is ignored.
+If a line has a list of forwarded addresses, before all others or after the user agent (before it in
+Envoy's), the client is the last address that is not in a network of --trusted, read from the server's
+peer to the left: the rule of the limiter's trusted_proxies. A list from a peer that is not trusted is
+ignored.
 
 Logs are merged by time; one that is named twice, as by a link, is read once. The lines of each are put
 in order within --reorder and 250,000 requests. A log of which more than one request in 1,000 is out of

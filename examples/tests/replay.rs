@@ -551,6 +551,7 @@ fn the_same_requests_in_each_format_give_the_same_report() {
         ("ecs.jsonl", "ecs"),
         ("elb.log", "elb"),
         ("envoy.jsonl", "json"),
+        ("envoy.log", "envoy"),
         ("gcp.jsonl", "gcp"),
         ("haproxy.log", "haproxy"),
         ("iis.log", "iis"),
@@ -584,7 +585,7 @@ fn the_same_requests_in_each_format_give_the_same_report() {
     }
     let all = printed_of(all, &["--policy=limit=3", "--reorder=10m"]);
     assert!(
-        all.starts_with("standard input: 480 requests of 4 clients\n"),
+        all.starts_with("standard input: 500 requests of 4 clients\n"),
         "{all}"
     );
     assert!(!all.contains("Left out"), "{all}");

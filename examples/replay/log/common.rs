@@ -1,6 +1,6 @@
 //! Lines with a date and a quoted request, as most servers write them: the common and the combined
 //! format of Apache and nginx, with a virtual host or a forwarded list before or after it, and the
-//! formats of ingress-nginx, Traefik and `HAProxy`, which begin in the same way:
+//! formats of ingress-nginx, Traefik, `HAProxy` and Envoy, which begin in the same way:
 //! `203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET /path HTTP/1.1" 200 512 "-" "curl/8.5"`.
 //!
 //! A client chooses its user name, its request, its referer and its user agent. In lines of these formats

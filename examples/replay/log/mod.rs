@@ -24,7 +24,7 @@ pub(crate) use self::{
 };
 
 /// The formats that are known, as a sentence for errors.
-pub(crate) const KNOWN: &str = "common and combined (Apache, nginx, ingress-nginx, Traefik, HAProxy), JSON with the usual names (Caddy, Traefik, nginx, Envoy, ECS, GCP), AWS load balancers, and the W3C extended format (CloudFront, IIS)";
+pub(crate) const KNOWN: &str = "common and combined (Apache, nginx, ingress-nginx, Traefik, HAProxy, Envoy), JSON with the usual names (Caddy, Traefik, nginx, Envoy, ECS, GCP), AWS load balancers, and the W3C extended format (CloudFront, IIS)";
 
 /// The most records of collectors that a line may be wrapped in.
 const MAX_WRAPPERS: u32 = 2;
@@ -85,6 +85,7 @@ impl ValueEnum for Format {
                     "ingress-nginx",
                     "traefik",
                     "haproxy",
+                    "envoy",
                 ],
             ),
             Self::Json => ("json", &["caddy", "traefik-json", "ecs", "gcp"]),
