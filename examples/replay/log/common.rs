@@ -262,6 +262,7 @@ mod tests {
             r#"203.0.113.7:4711 [17/May/2015:10:05:03.000] in~ app/1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {x} {} "GET /a HTTP/1.1""#,
             r#"203.0.113.7 - - [17/May/2015:10:05:03 +0000]"GET /a HTTP/1.1" 200 512"#,
             r#"203.0.113.7 [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200"#,
+            r#"203.0.113.7 - - [17/May/2015:10:05:03 +0000] "M-SEARCH /a HTTP/1.1" 200 512"#,
         ];
         for line in lines {
             let entry = read(line).expect(line);
@@ -440,7 +441,7 @@ mod tests {
                 other => panic!("{line}: {other:?}"),
             }
         }
-        for request in ["-", "", r"\x16\x03\x01\x02", "quit"] {
+        for request in ["-", "", "- /", r"\x16\x03\x01\x02", "quit"] {
             let line = format!(r#"::1 - - [17/May/2015:10:05:03 +0000] "{request}" 400 0"#);
             assert!(matches!(read(&line), Err(Problem::NoRequest(_))), "{line}");
         }

@@ -238,7 +238,12 @@ fn micros(time: Timestamp) -> Result<u64, Problem> {
 /// Returns the path of a request line such as `GET /path HTTP/1.1`.
 fn requested(line: &str) -> Result<&str, Problem> {
     let mut words = line.split_ascii_whitespace();
-    let is_method = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_method = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
+    };
     let (method, target) = (words.next(), words.next());
     if method.is_some_and(is_method)
         && target.is_some()
