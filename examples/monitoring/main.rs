@@ -79,10 +79,11 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .store_from_env()
         .await?
         .build()?;
-    limiter.clone().install()?;
-
     let (token, shown, place) = token()?;
-    let page = ratelimit::dashboard(limiter).token(token)?;
+    let page = ratelimit::dashboard(limiter.clone()).token(token)?;
+    // The last thing that may fail: it logs that the limits are in force.
+    limiter.install()?;
+
     let app = Router::new()
         .route("/search", get(search))
         .route("/reports", get(reports))
