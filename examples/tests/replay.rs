@@ -733,6 +733,12 @@ fn doubts_about_the_clients_addresses_are_told() {
         ),
         "{proxies}"
     );
+    // Half of the requests came through a proxy.
+    let half = printed_of(
+        lines("10.0.0.2", 0..50) + &lines("203.0.113.7", 50..100),
+        &[policy],
+    );
+    assert!(half.contains("\n50 requests (50.00 %) are from"), "{half}");
     let one = printed_of(line("10.0.0.2", 0), &[policy]);
     assert!(!one.contains("one address"), "{one}");
 

@@ -76,7 +76,7 @@ fn one_address(replay: &Replay, tally: &Tally) -> Option<String> {
             client.trim_start_matches("ip:"),
         ));
     }
-    (tally.from_proxies * 10 > replay.requests * 9).then(|| {
+    (tally.from_proxies * 10 > replay.requests).then(|| {
         format!(
             "{} ({}) are from addresses of private or trusted networks. If those are proxies', log the address that they forward ({FORWARDED}).",
             counted(tally.from_proxies, "request"),
