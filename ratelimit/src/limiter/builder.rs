@@ -346,7 +346,7 @@ impl Builder {
     /// [`bypassed`](crate::Totals::bypassed), and logged at most once a second with the number of those
     /// that were left out.
     ///
-    /// It is 32 bytes long at the least, as `openssl rand -hex 32` makes them. A second call adds a
+    /// It is 32 to 512 bytes long, as `openssl rand -hex 32` makes them. A second call adds a
     /// second one, so that a new one can be handed out before the old one is taken away. A request that
     /// has the header several times, with different values, is limited.
     pub fn bypass_secret(mut self, secret: impl Into<String>) -> Self {
