@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequestParts, Path, rejection::ExtensionRejection},
     http::{Request, StatusCode, request::Parts},
     response::Response,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use futures_util::{StreamExt, stream};
 use ratelimit::{
@@ -111,6 +111,17 @@ async fn assert_used(limiter: &RateLimiter, by_handlers: u32, by_layers: u32) {
     assert_eq!(used, (by_handlers, by_layers));
 }
 
+/// Serves a handler inside of a layer, and returns what is seen of its requests.
+async fn start(route: MethodRouter, limiter: &RateLimiter) -> (App, Arc<Seen>) {
+    let seen = Seen::new();
+    let router = Router::new()
+        .route("/", route)
+        .layer(RateLimitLayer::<Layers>::new())
+        .layer(Extension(seen.clone()))
+        .layer(Extension(limiter.clone()));
+    (App::start(router).await, seen)
+}
+
 async fn begin(app: &App, head: &str) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", app.port())).await;
     let mut stream = stream.expect("it listens");
@@ -122,13 +133,7 @@ async fn begin(app: &App, head: &str) -> TcpStream {
 #[tokio::test]
 async fn a_client_that_leaves_while_the_handler_runs_is_charged() {
     for (limiter, _) in limiters("cancel_handler").await {
-        let seen = Seen::new();
-        let router = Router::new()
-            .route("/", get(hang))
-            .layer(RateLimitLayer::<Layers>::new())
-            .layer(Extension(seen.clone()))
-            .layer(Extension(limiter.clone()));
-        let app = App::start(router).await;
+        let (app, seen) = start(get(hang), &limiter).await;
 
         let connection = begin(&app, "GET / HTTP/1.1").await;
         happens(&seen.begun).await;
@@ -153,13 +158,7 @@ async fn a_client_that_leaves_while_the_handler_runs_is_charged() {
 async fn a_client_that_leaves_in_the_midst_of_its_upload_is_charged_unless_the_rejection_refunds_it()
  {
     for (limiter, _) in limiters("cancel_upload").await {
-        let seen = Seen::new();
-        let router = Router::new()
-            .route("/", post(upload))
-            .layer(RateLimitLayer::<Layers>::new())
-            .layer(Extension(seen.clone()))
-            .layer(Extension(limiter.clone()));
-        let app = App::start(router).await;
+        let (app, seen) = start(post(upload), &limiter).await;
         let mut connection = begin(&app, "POST / HTTP/1.1\r\nContent-Length: 10").await;
         connection.write_all(b"half").await.expect("open");
         happens(&seen.begun).await;
