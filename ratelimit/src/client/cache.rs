@@ -1,21 +1,20 @@
 //! A bounded cache before a [`TierResolver`]: known keys, unknown keys, and look-ups that failed.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+mod entry;
+#[cfg(all(test, shuttle))]
+mod models;
+#[cfg(test)]
+mod tests;
 
-use futures_util::{
-    FutureExt,
-    future::{Shared, WeakShared},
-};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
 use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
+use self::entry::{
+    Answer, Attempts, Entry, FAILED_FOR, InFlight, LookUp, Resolving, State, is_within,
+};
 use super::{
     ApiKey, ClientId, KnownKey, LookUpQuotas, ResolveError, TierResolver,
     failure_log::FailureLog,
@@ -25,10 +24,7 @@ use super::{
 use crate::{
     clock::{Clock, micros},
     log_throttle::LogThrottle,
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// How long answers are used and waited for, and how many are kept.
@@ -55,20 +51,8 @@ impl Default for CacheSettings {
     }
 }
 
-/// After a failure a key is looked up again when this time has passed.
-const FAILED_FOR: Duration = Duration::from_secs(1);
-
-/// The number of look-ups of a known key that clients may cancel each second. After that the old answer is
-/// used for a time, and then further look-ups are charged to an address.
-const CANCELLED_MAX: u32 = 10;
-
 /// A timeout that is longer is cut to this: an instant must be able to hold its end.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The resolver's answer; an error is shared by all that waited for it.
-type Outcome = Result<Option<KnownKey>, Arc<ResolveError>>;
-
-type Resolving = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// A [`TierResolver`] as an object.
 trait DynResolver: Send + Sync {
@@ -150,117 +134,6 @@ impl From<Option<KnownCaller>> for Resolved {
     }
 }
 
-/// One key. An answer is written to the entry that its look-up was begun for and to no other: what is
-/// answered after [`TierCache::forget`] to a question from before is not cached.
-#[derive(Default)]
-struct Entry(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    /// `None` before the first look-up has ended.
-    answer: Option<Answer>,
-    look_up: Option<LookUp>,
-    /// How many look-ups were begun, which tells them from each other.
-    begun: u64,
-    /// The next look-up is charged to no address: an operator has just set the key's tier.
-    is_free: bool,
-    /// The look-ups since the last answer, if there are any. All but the last were cancelled.
-    attempts: Option<Attempts>,
-}
-
-/// Look-ups of one key that were begun.
-#[derive(Clone, Copy)]
-struct Attempts {
-    first_at: u64,
-    counted_from: u64,
-    /// How many were begun in the second from then on.
-    count: u32,
-}
-
-impl Attempts {
-    fn new(now: u64) -> Self {
-        Self {
-            first_at: now,
-            counted_from: now,
-            count: 0,
-        }
-    }
-
-    fn add(&mut self, now: u64) {
-        if !is_within(FAILED_FOR, self.counted_from, now) {
-            self.counted_from = now;
-            self.count = 0;
-        }
-        self.count += 1;
-    }
-
-    /// Returns whether there were so many in this second that clients are cancelling them.
-    fn are_many(self, now: u64) -> bool {
-        self.count >= CANCELLED_MAX && is_within(FAILED_FOR, self.counted_from, now)
-    }
-}
-
-impl State {
-    /// Returns whether a look-up needs no reservation: the key is known, though the answer may be out of
-    /// date. So an address that has used up its budget keeps the keys that it had. A client that cancels
-    /// its requests causes no more than [`CANCELLED_MAX`] such look-ups a second.
-    fn needs_no_reservation(&self, now: u64) -> bool {
-        let are_few = |attempts: Attempts| !attempts.are_many(now);
-        (self.is_free || self.is_known()) && self.attempts.is_none_or(are_few)
-    }
-
-    fn is_known(&self) -> bool {
-        let is_known = |answer: &Answer| answer.caller.is_some();
-        self.answer.as_ref().is_some_and(is_known)
-    }
-}
-
-/// Returns whether a look-up was begun no longer ago than this.
-fn is_within(time: Duration, begun_at: u64, now: u64) -> bool {
-    now.abs_diff(begun_at) < micros(time)
-}
-
-struct Answer {
-    caller: Option<KnownCaller>,
-    /// In the time of the limiter's clock.
-    recorded_at: u64,
-    /// In microseconds.
-    fresh_for: u64,
-}
-
-impl Answer {
-    /// Whether it can be used without a look-up. It cannot if the clock was set back by more than it
-    /// is fresh for: its age is then unknown.
-    fn is_fresh(&self, now: u64) -> bool {
-        now.abs_diff(self.recorded_at) < self.fresh_for
-    }
-}
-
-/// A look-up whose end is not recorded yet. It lives as long as a request waits for it: a future that
-/// is kept but not polled might hold, for example, a connection that others need.
-struct LookUp {
-    id: u64,
-    outcome: WeakShared<Resolving>,
-    deadline: Instant,
-}
-
-/// A look-up as a request waits for it. Each of those that wait can drive it to its end.
-struct InFlight {
-    id: u64,
-    outcome: Shared<Resolving>,
-    deadline: Instant,
-}
-
-impl LookUp {
-    fn upgrade(&self) -> Option<InFlight> {
-        Some(InFlight {
-            id: self.id,
-            outcome: self.outcome.upgrade()?,
-            deadline: self.deadline,
-        })
-    }
-}
-
 /// What a request does about a key that is not in the cache.
 enum Reserved {
     LookUp {
@@ -280,17 +153,6 @@ enum Reserved {
 enum Step {
     Use(Option<KnownCaller>),
     Wait(InFlight),
-}
-
-impl Entry {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the last answer, however old it is.
-    fn last(&self) -> Option<KnownCaller> {
-        self.lock().answer.as_ref()?.caller.clone()
-    }
 }
 
 impl TierCache {
@@ -426,7 +288,7 @@ impl TierCache {
             is_free: true,
             ..State::default()
         };
-        let entry = Arc::new(Entry(Mutex::new(state)));
+        let entry = Arc::new(Entry::new(state));
         self.entries.insert(key.to_vec(), entry);
     }
 
@@ -598,8 +460,3 @@ impl TierCache {
         true
     }
 }
-
-#[cfg(all(test, shuttle))]
-mod models;
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,7 @@ mod account;
 mod address_settings;
 mod addresses;
 mod admin;
+mod build_error;
 mod builder;
 mod bypass;
 mod caller;
@@ -48,7 +49,8 @@ use self::{
 };
 pub use self::{
     admin::{SetTierError, Standing},
-    builder::{BuildError, Builder},
+    build_error::BuildError,
+    builder::Builder,
     bypass::{Bypass, BypassError},
     caller::Caller,
     global::AlreadyInstalled,

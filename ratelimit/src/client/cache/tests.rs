@@ -1,4 +1,7 @@
-use std::task::{Context, Waker};
+use std::{
+    pin::Pin,
+    task::{Context, Waker},
+};
 
 use http::HeaderValue;
 use tokio::sync::Semaphore;
