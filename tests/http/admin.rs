@@ -8,6 +8,7 @@ use ratelimit::{
     RateLimitLayer, RateLimited, RateLimiter, SetTierError, Standing, Tier, policies, rate_limit,
 };
 use ratelimit_tests::{App, RedisServer};
+use redis::AsyncCommands;
 
 use crate::{limiter_on, limiters};
 
@@ -206,6 +207,54 @@ async fn another_process_lets_the_client_in_within_a_second_or_so() {
             "never asked again"
         );
     }
+}
+
+/// An operator who is called because a client's limits are not kept need not know which key it is.
+#[tokio::test]
+async fn a_client_with_a_corrupt_bucket_is_looked_at_and_reset_like_any_other() {
+    let server = RedisServer::start();
+    let limiter = limiter_on(&server).await;
+    let app = start(&limiter).await;
+    let mut redis = server.connection().await;
+    assert_eq!(app.status("/two").await, 200);
+    for kind in ["list", "long string"] {
+        assert_eq!(app.status("/one").await, 200);
+        let keys: Vec<String> = redis.keys("*admin one*").await.expect("keys");
+        let [key] = &*keys else { panic!("{keys:?}") };
+        let _: () = redis.del(key).await.expect("removed");
+        let _: () = match kind {
+            "list" => redis.rpush(key, "a list").await,
+            _ => redis.set(key, "x".repeat(1_000_000)).await,
+        }
+        .expect("written");
+
+        let all = [("admin day", 99), ("admin one", 0), ("admin two", 6)];
+        let found = limiter.buckets_of(client()).await.expect("a store");
+        assert_eq!(left(&found), all, "{kind}");
+        let corrupt = found.iter().map(|standing| standing.is_corrupt);
+        assert_eq!(corrupt.collect::<Vec<_>>(), [false, true, false], "{kind}");
+
+        let reset = limiter.reset_client(client()).await.expect("a store");
+        assert_eq!(left(&reset), all, "{kind}");
+        assert_eq!(limiter.buckets_of(client()).await.expect("a store"), []);
+        assert_eq!(app.status("/two").await, 200);
+    }
+}
+
+/// The cached rejection goes in each process where an operator asks for it.
+#[tokio::test]
+async fn a_client_that_another_process_has_reset_is_let_in_at_once_when_it_is_reset_here_too() {
+    let server = RedisServer::start();
+    let limiters = [limiter_on(&server).await, limiter_on(&server).await];
+    let app = start(&limiters[0]).await;
+    for _ in 0..5 {
+        assert_eq!(app.status("/one").await, 200);
+    }
+    assert_eq!(app.status("/one").await, 429);
+    for limiter in limiters.iter().rev() {
+        limiter.reset_client(client()).await.expect("a store");
+    }
+    assert_eq!(app.status("/one").await, 200);
 }
 
 #[tokio::test]

@@ -168,6 +168,7 @@ fn standing(client: ClientId, standings: &[Standing]) -> Json<Value> {
             "per_seconds": bucket.quota().per().as_secs_f64(),
             "remaining": standing.remaining,
             "reset_seconds": standing.reset_after.as_secs_f64(),
+            "is_corrupt": standing.is_corrupt,
         })
     });
     Json(json!({

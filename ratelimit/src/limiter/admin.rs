@@ -23,6 +23,10 @@ pub struct Standing {
     pub remaining: u32,
     /// How long until the whole quota is available again.
     pub reset_after: Duration,
+    /// Whether the store holds something under the bucket's name that is not a bucket. Then `remaining`
+    /// and `reset_after` are 0, and requests are decided as
+    /// [`on_store_error`](crate::Builder::on_store_error) says until [`RateLimiter::reset`] removes it.
+    pub is_corrupt: bool,
 }
 
 /// Why the tier of an API key could not be set.
@@ -102,29 +106,15 @@ impl RateLimiter {
     /// Returns the buckets of a client that are not full, under all policies that are known
     /// ([`policies`](crate::policies)): those of the macros, and those that are written by hand once the
     /// builder is given them, a layer with them is made, or this process has checked a request under
-    /// them. Nothing is taken from the buckets.
+    /// them. Nothing is taken from the buckets. One that the store cannot read is among them, as
+    /// [corrupt](Standing::is_corrupt).
     ///
     /// # Errors
     ///
     /// Returns an error if the store is unavailable.
     pub async fn buckets_of(&self, client: ClientId) -> Result<Vec<Standing>, StoreError> {
-        let client = self.client_of(client);
-        let mut all = HashSet::new();
-        for policy in all_policies() {
-            let buckets = policy
-                .tiers()
-                .iter()
-                .filter_map(|tier| Bucket::new(policy, tier, client));
-            all.extend(buckets);
-        }
-        let all: Vec<Bucket> = all.into_iter().collect();
-        if all.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut found = self.look(&all).await?;
-        found.retain(|standing| !standing.reset_after.is_zero());
-        found.sort_by_key(|standing| standing.bucket.to_string());
-        Ok(found)
+        let all = self.all_buckets_of(client);
+        self.find_used(&all).await
     }
 
     /// Gives back what this process has leased from the store and not spent
@@ -160,26 +150,37 @@ impl RateLimiter {
     pub async fn reset(&self, bucket: &Bucket) -> Result<(), StoreError> {
         let bucket = &self.bucket_of(bucket);
         self.0.store.reset(bucket).await?;
-        self.0.local.forget(bucket);
-        if let Some(known) = &self.0.known {
-            known.forget(bucket);
-        }
-        self.0.queue.wake_first(bucket);
+        self.forget(bucket);
         Ok(())
     }
 
     /// Gives a client the whole of all its quotas back, as [`reset`](Self::reset) does, and says
-    /// how they stood.
+    /// how they stood. A bucket that the store cannot read is [corrupt](Standing::is_corrupt) in that
+    /// list, and is reset like the others.
     ///
     /// # Errors
     ///
     /// The store cannot be asked.
     pub async fn reset_client(&self, client: ClientId) -> Result<Vec<Standing>, StoreError> {
-        let found = self.buckets_of(client).await?;
+        let all = self.all_buckets_of(client);
+        let found = self.find_used(&all).await?;
         for standing in &found {
             self.reset(&standing.bucket).await?;
         }
+        // What another process has reset may still be cached here as a rejection.
+        for bucket in &all {
+            self.forget(bucket);
+        }
         Ok(found)
+    }
+
+    /// Forgets what this process has of a bucket, and has the next waiting request checked.
+    fn forget(&self, bucket: &Bucket) {
+        self.0.local.forget(bucket);
+        if let Some(known) = &self.0.known {
+            known.forget(bucket);
+        }
+        self.0.queue.wake_first(bucket);
     }
 
     /// Puts an API key on a tier, in the Redis that the tiers are read from. `None` makes the key
@@ -232,6 +233,54 @@ impl RateLimiter {
         bucket.with_client(self.client_of(bucket.client()))
     }
 
+    /// Returns the buckets that a client has under any policy and tier.
+    fn all_buckets_of(&self, client: ClientId) -> Vec<Bucket> {
+        let client = self.client_of(client);
+        let mut all = HashSet::new();
+        for policy in all_policies() {
+            let buckets = policy
+                .tiers()
+                .iter()
+                .filter_map(|tier| Bucket::new(policy, tier, client));
+            all.extend(buckets);
+        }
+        all.into_iter().collect()
+    }
+
+    /// Returns those of these buckets that are not full, in the order of their names.
+    async fn find_used(&self, buckets: &[Bucket]) -> Result<Vec<Standing>, StoreError> {
+        if buckets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = match self.look(buckets).await {
+            Err(error) if error.is_of_one_bucket() => self.look_at_each(buckets).await?,
+            found => found?,
+        };
+        found.retain(|standing| standing.is_corrupt || !standing.reset_after.is_zero());
+        found.sort_by_key(|standing| standing.bucket.to_string());
+        Ok(found)
+    }
+
+    /// Looks at buckets one by one, so that one that cannot be read does not hide the others.
+    async fn look_at_each(&self, buckets: &[Bucket]) -> Result<Vec<Standing>, StoreError> {
+        let mut found = Vec::new();
+        for &bucket in buckets {
+            match self.look(&[bucket]).await {
+                Err(error) if error.is_of_one_bucket() => {
+                    self.no_answer(&error, Some(&bucket));
+                    found.push(Standing {
+                        bucket,
+                        remaining: 0,
+                        reset_after: Duration::ZERO,
+                        is_corrupt: true,
+                    });
+                }
+                standing => found.extend(standing?),
+            }
+        }
+        Ok(found)
+    }
+
     async fn look(&self, buckets: &[Bucket]) -> Result<Vec<Standing>, StoreError> {
         let look = |&bucket: &Bucket| Charge {
             bucket,
@@ -245,6 +294,7 @@ impl RateLimiter {
             bucket,
             remaining: decision.remaining,
             reset_after: decision.reset_after,
+            is_corrupt: false,
         };
         Ok(buckets.iter().zip(&decisions).map(standing).collect())
     }

@@ -56,7 +56,7 @@ function clientAnswer(verb, { client, buckets }) {
     make('ul', { class: 'buckets' }, ...buckets.map(bucketLine)));
 }
 
-function bucketLine({ policy, tier, algorithm, limit, per_seconds, remaining, reset_seconds }) {
+function bucketLine({ policy, tier, algorithm, limit, per_seconds, remaining, reset_seconds, is_corrupt }) {
   const left = make('i');
   left.style.width = `${Math.min(100, remaining / limit * 100)}%`;
   const told = [tier, quota({ limit, per_seconds, burst: null }), algorithmName(algorithm)].join(', ');
@@ -64,7 +64,8 @@ function bucketLine({ policy, tier, algorithm, limit, per_seconds, remaining, re
     make('div', {}, make('b', { class: 'code' }, policy), ` – ${told}`),
     make('div', { class: 'meter', 'aria-hidden': 'true' }, left),
     make('div', { class: remaining === 0 ? 'warm' : 'soft' },
-      `${whole.format(remaining)} left, all back in ${span(reset_seconds)}`));
+      is_corrupt ? 'the store holds something else in its place: a reset removes it'
+        : `${whole.format(remaining)} left, all back in ${span(reset_seconds)}`));
 }
 
 let tiersOffered = '';
