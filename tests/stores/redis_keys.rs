@@ -617,3 +617,21 @@ async fn a_huge_value_is_that_bucket_s_own_matter() {
         let _: () = connection.del("huge").await.expect("removed");
     }
 }
+
+/// A server that answers all checks is not out because of what somebody has written to a key of the probe.
+#[tokio::test]
+async fn what_is_in_the_keys_of_the_probe_is_no_outage() {
+    let server = RedisServer::start();
+    let mut connection = server.connection().await;
+    for name in ["t", "s", "f", "write"] {
+        let key = format!("ratelimit:{{probe}}:{name}");
+        let _: () = connection.rpush(&key, "a list").await.expect("pushed");
+    }
+    let store = server.store().await;
+    let bucket = bucket(
+        policy("probed", Algorithm::TokenBucket, Quota::per_minute(1)),
+        1,
+    );
+    let decision = store.check(&bucket, 1).await.expect("a decision");
+    assert!(decision.allowed);
+}

@@ -57,6 +57,8 @@ fn run(scripts: &Scripts, prefix: &str, tag: &str, now: Option<u64>) -> Pipeline
         .filter_map(|policy| Bucket::new(policy, policy.default_tier(), ClientId::EVERYBODY));
     for bucket in buckets {
         let (algorithm, rule) = (letter(&bucket), rule(&bucket, 0));
+        // A value that is not a bucket would be an error of the script, and an outage for all clients.
+        probe.del(key(prefix, tag, algorithm));
         let begin = |name: &str, script: &str| -> Cmd {
             let keys = [key(prefix, tag, algorithm)];
             call::of(name, script, keys.iter(), now)
