@@ -635,3 +635,31 @@ async fn what_is_in_the_keys_of_the_probe_is_no_outage() {
     let decision = store.check(&bucket, 1).await.expect("a decision");
     assert!(decision.allowed);
 }
+
+/// What has left the window may still be in the string, and is not counted again when the clock steps back.
+#[tokio::test]
+async fn a_refund_after_the_clock_has_stepped_back_says_what_is_left() {
+    const START: Duration = Duration::from_secs(1_764_000_000);
+    let clock = ManualClock::at(START);
+    let builder = RedisServer::shared().builder().prefix("stepped:");
+    let store = builder.clock(clock.clone()).connect().await;
+    let store = store.expect("a redis-server");
+    let quota = Quota::new(5, Duration::from_secs(50));
+    let bucket = bucket(policy("stepped", Algorithm::SlidingWindow, quota), 1);
+    let mut taken = None;
+    for seconds in [5, 54, 55] {
+        clock.set(START + Duration::from_secs(seconds));
+        taken = Some(store.check(&bucket, 1).await.expect("a decision"));
+    }
+    let newest = taken.expect("a decision");
+    assert_eq!((newest.allowed, newest.remaining), (true, 3));
+    clock.set(START + Duration::from_micros(54_999_999));
+    let other = Decision {
+        at_micros: newest.at_micros - 1,
+        ..newest
+    };
+    let nothing = store.refund(&bucket, 1, &other).await.expect("a refund");
+    assert_eq!(nothing.remaining, 3);
+    let one = store.refund(&bucket, 1, &newest).await.expect("a refund");
+    assert_eq!(one.remaining, 4);
+}

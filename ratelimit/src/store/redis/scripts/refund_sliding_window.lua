@@ -18,17 +18,21 @@ if stamps then
   stamps, len = without_dropped(stamps, log, newest, per)
   local first = log_first_after(stamps, len, newest, at - 1)
   given = math.min(log_first_after(stamps, len, newest, at) - first, count)
-  if given > 0 and given == len then
-    redis.call('DEL', KEYS[1])
-  elseif given > 0 then
-    local left = string.sub(stamps, 1, first * 8) .. string.sub(stamps, (first + given) * 8 + 1)
-    redis.call('SET', KEYS[1], left, 'KEEPTTL')
+  if given > 0 then
+    stamps = string.sub(stamps, 1, first * 8) .. string.sub(stamps, (first + given) * 8 + 1)
+    if stamps == '' then
+      redis.call('DEL', KEYS[1])
+    else
+      redis.call('SET', KEYS[1], stamps, 'KEEPTTL')
+    end
   end
+  log = #stamps / 8
+  newest = log > 0 and log_entry(stamps, log - 1) or 0
 else
   given = log.remove(at, count)
+  stamps, log, newest = read_log(KEYS[1], limit)
 end
 
-stamps, log, newest = read_log(KEYS[1], limit)
 local used
 if stamps then
   used = log - log_first_after(stamps, log, newest, now - per)
