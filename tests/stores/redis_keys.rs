@@ -663,3 +663,21 @@ async fn a_refund_after_the_clock_has_stepped_back_says_what_is_left() {
     let one = store.refund(&bucket, 1, &newest).await.expect("a refund");
     assert_eq!(one.remaining, 4);
 }
+
+/// `DEL` frees it at once: 2 seconds for two million fields, in which the server answers no client.
+#[tokio::test]
+async fn a_reset_has_the_server_free_a_value_in_the_background() {
+    let server = RedisServer::start();
+    let store = server.store().await;
+    let mut connection = server.connection().await;
+    let policy = policy("huge", Algorithm::TokenBucket, Quota::per_minute(1));
+    let bucket = bucket(policy, 1);
+    let key = format!("ratelimit:{bucket}");
+    let fields: Vec<(u32, u32)> = (0..10_000).map(|n| (n, n)).collect();
+    let _: () = connection.hset_multiple(&key, &fields).await.expect("set");
+    let before = (server.calls("unlink").await, server.calls("del").await);
+    store.reset(&bucket).await.expect("it is removed");
+    let after = (server.calls("unlink").await, server.calls("del").await);
+    assert_eq!(after, (before.0 + 1, before.1));
+    assert!(store.check(&bucket, 1).await.expect("a decision").allowed);
+}

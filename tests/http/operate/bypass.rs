@@ -298,7 +298,7 @@ async fn what_cannot_work_is_said_when_the_limiter_is_built() {
 async fn a_server_that_permits_no_more_than_checks_keeps_limits_all_the_same() {
     let server = RedisServer::start();
     let mut connection = server.connection().await;
-    let rules = "web reset on >S3CRET ~ratelimit:{ip* ~ratelimit:{probe* +evalsha +eval +time +get +getrange +set +append +setrange +type +llen +lindex +lrange +lset +rpush +ltrim +lrem +memory|usage +pexpire +del +hget";
+    let rules = "web reset on >S3CRET ~ratelimit:{ip* ~ratelimit:{probe* +evalsha +eval +time +get +getrange +set +append +setrange +type +llen +lindex +lrange +lset +rpush +ltrim +lrem +memory|usage +pexpire +del +unlink +hget";
     let _: () = redis::cmd("ACL")
         .arg("SETUSER")
         .arg(rules.split(' ').collect::<Vec<_>>())

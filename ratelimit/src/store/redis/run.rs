@@ -19,6 +19,8 @@ use crate::{
     store::{Bucket, Charge, Decisions, StoreError},
 };
 
+const RESET: &str = include_str!("scripts/reset.lua");
+
 /// One run of a script, with what it needs beside its buckets.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
@@ -81,8 +83,9 @@ impl Run<'_> {
 
     /// Forgets a bucket.
     pub(super) async fn reset(self, bucket: &Bucket) -> Result<(), StoreError> {
-        let mut forget = redis::cmd("DEL");
-        forget.arg(self.key(bucket));
+        let mut forget = redis::cmd("EVAL");
+        // Short enough to be sent each time.
+        forget.arg(RESET).arg(1).arg(self.key(bucket));
         let forget = &forget;
         let forgotten = self.ask(bucket, |route| async move {
             route.send(forget, self.limit.deadline).await
