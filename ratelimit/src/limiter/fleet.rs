@@ -29,7 +29,8 @@ pub(super) struct Fleet {
     has_task: AtomicBool,
     /// What the others have been told: requests, and those that were turned away.
     told: Mutex<(u64, u64)>,
-    failure: Notice,
+    stats_failure: Notice,
+    bypass_failure: Notice,
 }
 
 impl RateLimiter {
@@ -101,19 +102,23 @@ impl RateLimiter {
         }
     }
 
-    /// Logs the first failure that is no outage of the store, which the circuit breaker logs.
-    fn note_failure(&self, shared: SharedFleet<'_>, done: Result<(), StoreError>) {
+    /// Logs the first failure of a kind that is no outage of the store, which the circuit breaker logs.
+    fn note_failure(
+        shared: SharedFleet<'_>,
+        notice: &Notice,
+        consequence: &str,
+        done: Result<(), StoreError>,
+    ) {
         let Err(error) = done else {
             return;
         };
         if error.is_refusal() || shared.is_alone_in(&error) {
-            self.0.fleet.failure.once(|| {
+            notice.once(|| {
                 tracing::warn!(
                     error = error.to_string(),
-                    "limits are kept all the same, but this process does not add to the stats of all \
-                     processes or does not follow a bypass. If the store is Redis: see \"Redis in \
-                     production\" in ratelimit's documentation for what its user must be allowed to do. \
-                     This is logged once"
+                    "limits are kept all the same, but this process {consequence}. If the store is Redis: \
+                     see \"Redis in production\" in ratelimit's documentation for what its user must be \
+                     allowed to do. This is logged once"
                 );
             });
         }
@@ -172,9 +177,24 @@ async fn stay_in_touch(task: Task) {
             let Some(shared) = limiter.0.store.fleet() else {
                 return;
             };
-            limiter.note_failure(shared, limiter.follow_bypass(shared).await);
+            let Fleet {
+                stats_failure,
+                bypass_failure,
+                ..
+            } = &limiter.0.fleet;
+            RateLimiter::note_failure(
+                shared,
+                bypass_failure,
+                "does not follow a bypass that another one starts",
+                limiter.follow_bypass(shared).await,
+            );
             if periods.is_multiple_of(PERIODS_TO_A_REPORT) {
-                limiter.note_failure(shared, limiter.report_to(shared).await);
+                RateLimiter::note_failure(
+                    shared,
+                    stats_failure,
+                    "does not add to the stats of all processes",
+                    limiter.report_to(shared).await,
+                );
             }
         }
         periods = periods.wrapping_add(1);

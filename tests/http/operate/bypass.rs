@@ -10,7 +10,7 @@ use ratelimit::{
 };
 use ratelimit_tests::{App, RedisServer, eventually, header, patient};
 
-use super::super::{impatient_limiter_on, limiter_on, limiters, limiters_with};
+use super::super::{impatient_limiter_on, limiter_on, limiters, limiters_with, notices::Log};
 
 const OLD: &str = "an-old-secret-of-32-bytes-or-more";
 const NEW: &str = "a-new-secret-of-32-bytes-or-more!";
@@ -292,6 +292,39 @@ async fn what_cannot_work_is_said_when_the_limiter_is_built() {
     }
     let shown = format!("{:?}", builder().bypass_secret(OLD));
     assert!(!shown.contains(OLD), "{shown}");
+}
+
+/// A process without permission for the stats still says so when it follows no bypass, which is a reason
+/// to act at once.
+#[tokio::test]
+async fn a_bypass_that_is_not_followed_is_logged_also_if_the_stats_have_failed() {
+    let server = RedisServer::start();
+    let mut connection = server.connection().await;
+    let forbid = ["SETUSER", "default", "-bitfield", "-pfadd"];
+    let mut acl = redis::cmd("ACL");
+    let forbidden = acl.arg(&forbid).query_async(&mut connection).await;
+    let _: () = forbidden.expect("rules that the server understands");
+    let (log, _guard) = Log::begin();
+    let limiter = limiter_on(&server).await;
+    let app = start(&limiter).await;
+    app.use_up("/").await;
+    let is_said = |what: &str| log.lines().iter().any(|line| line.contains(what));
+    eventually("a line about the stats", async || {
+        is_said("does not add to the stats")
+    })
+    .await;
+    let key = "ratelimit:{fleet}:bypass";
+    let mut push = redis::cmd("RPUSH");
+    let pushed = push
+        .arg(key)
+        .arg("a list")
+        .query_async(&mut connection)
+        .await;
+    let _: () = pushed.expect("pushed");
+    eventually("a line about the bypass", async || {
+        is_said("does not follow a bypass")
+    })
+    .await;
 }
 
 #[tokio::test]
