@@ -138,7 +138,7 @@ impl Known {
         if self.rejection_ttl == 0 {
             return None;
         }
-        let (mut denied_at, mut are_all_known) = (None, true);
+        let (mut denied_at, mut are_all_known, mut may_wait) = (None, true, true);
         let mut decisions = Decisions::new();
         for charge in charges {
             let entry = self.entries.get(&charge.bucket.key());
@@ -147,6 +147,9 @@ impl Known {
             let decision = certain.unwrap_or_else(|| unknown(charge, entry.as_ref()));
             if charge.enforced && !decision.allowed {
                 denied_at = Some(decision.at_micros);
+                let wait = charge.bucket.policy().wait();
+                let ends = decision.retry_after.zip(wait);
+                may_wait &= ends.is_some_and(|(retry_after, wait)| retry_after <= wait);
             }
             decisions.push(decision);
         }
@@ -154,8 +157,7 @@ impl Known {
         if are_all_known {
             return Some(decisions);
         }
-        let may_wait = |charge: &Charge| charge.bucket.policy().wait().is_some();
-        if charges.iter().any(may_wait) {
+        if may_wait {
             return None;
         }
         for decision in &mut decisions {
@@ -411,12 +413,6 @@ mod tests {
         assert_eq!((both[0].allowed, both[1].allowed), (false, true));
         assert_eq!(both[1].remaining, 6);
         assert_eq!(both[0].at_micros, both[1].at_micros);
-        let waits = charge(&PATIENT, 1);
-        assert_eq!(
-            known.denial(&[three, waits], 5_000_001),
-            None,
-            "it may wait longer"
-        );
         let allowed = Decision {
             allowed: true,
             remaining: 4,
@@ -429,6 +425,31 @@ mod tests {
             .expect("one is denied");
         assert_eq!((both[0].allowed, both[1].allowed), (false, true));
         assert_eq!(both[1].remaining, 4);
+    }
+
+    /// A value of the client's own choice, new each time, must not have the store asked each time.
+    #[test]
+    fn a_denial_has_the_store_asked_about_other_buckets_only_if_the_request_may_wait_for_its_end() {
+        let strict = charge(&POLICIES[0], 3);
+        let patient = charge(&PATIENT, 3);
+        let new = Charge {
+            bucket: patient.bucket.with_client(ClientId::value("new")),
+            ..patient
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (denies, retry_after, is_certain) in [
+            (strict, seconds(1), true),
+            (patient, seconds(5), false),
+            (patient, seconds(6), true),
+            (patient, None, true),
+        ] {
+            let known = Known::new(Duration::from_secs(1));
+            known.note(&[denies], &[denied(retry_after)], 5_000_000);
+            for charges in [[denies, new], [new, denies]] {
+                let denial = known.denial(&charges, 5_000_000);
+                assert_eq!(denial.is_some(), is_certain, "{denies:?} {retry_after:?}");
+            }
+        }
     }
 
     #[test]
