@@ -202,9 +202,8 @@ impl RateLimiter {
 
     /// Has a bucket in this process begin where it stood at the store's last answer.
     fn begin_locally(&self, bucket: &Bucket) {
-        let known = self.0.known.as_ref();
-        if let Some(state) = known.and_then(|known| known.take(bucket)) {
-            self.0.local.begin(bucket, state);
+        if let Some(known) = &self.0.known {
+            known.hand_over(bucket, |state| self.0.local.begin(bucket, state));
         }
     }
 

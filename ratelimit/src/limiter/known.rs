@@ -166,22 +166,20 @@ impl Known {
         Some(decisions)
     }
 
-    /// Where the client stood at the last answer, which is then forgotten: what happens from now on
-    /// is not in it.
-    pub(super) fn take(&self, bucket: &Bucket) -> Option<State> {
-        let (_, entry) = self.entries.remove(&bucket.key())?;
-        let Decision {
-            remaining,
-            reset_after,
-            ..
-        } = entry.decision;
-        let full_at = entry.asked_at.saturating_add(micros(reset_after));
-        Some(State::remembered(
-            bucket.algorithm(),
-            &bucket.quota(),
-            remaining,
-            full_at,
-        ))
+    /// Calls a function with the state of a bucket at the last answer, which is forgotten afterwards: it
+    /// does not include what happens from then on.
+    ///
+    /// Requests that notice an outage at the same time may each call it with the same state. None of
+    /// them finds that there is no state before the function of another one has returned.
+    pub(super) fn hand_over(&self, bucket: &Bucket, begin: impl FnOnce(State)) {
+        let key = bucket.key();
+        let Some(entry) = self.entries.get(&key) else {
+            return;
+        };
+        begin(entry.state(bucket));
+        // A newer answer stays.
+        self.entries
+            .remove_if(&key, |other| other.asked_at == entry.asked_at);
     }
 }
 
@@ -199,6 +197,16 @@ fn unknown(charge: &Charge, entry: Option<&Entry>) -> Decision {
 }
 
 impl Entry {
+    fn state(&self, bucket: &Bucket) -> State {
+        let Decision {
+            remaining,
+            reset_after,
+            ..
+        } = self.decision;
+        let full_at = self.asked_at.saturating_add(micros(reset_after));
+        State::remembered(bucket.algorithm(), &bucket.quota(), remaining, full_at)
+    }
+
     /// Returns the decision about a request a little later, if it is certain: what was given back
     /// elsewhere meanwhile is not known.
     fn now(&self, charge: &Charge, now: u64, ttl: u64) -> Option<Decision> {
@@ -468,8 +476,15 @@ mod tests {
             }
             let truth = store.decide(&[charge(policy, 0)])[0];
 
-            let mut state = known.take(&one.bucket).expect("it is known");
-            assert!(known.take(&one.bucket).is_none(), "only once");
+            let mut states = Vec::new();
+            known.hand_over(&one.bucket, |state| {
+                states.push(state);
+                // As another request does at the same time.
+                known.hand_over(&one.bucket, |state| states.push(state));
+            });
+            known.hand_over(&one.bucket, |_| panic!("it is forgotten"));
+            assert_eq!(states.len(), 2);
+            let mut state = states.remove(0);
             let seen = state.peek(&quota, 0, now());
             assert_eq!(seen.remaining, truth.remaining, "{policy:?}");
             assert_eq!(seen.reset_after, truth.reset_after, "{policy:?}");

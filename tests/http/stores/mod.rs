@@ -4,6 +4,7 @@
 mod behaviors;
 mod custom;
 mod delegate;
+mod outage;
 
 use std::sync::Arc;
 
