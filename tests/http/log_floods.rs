@@ -18,7 +18,7 @@ use ratelimit::{
     MemoryStore, Policy, Quota, RateLimitStatus, RateLimiter, ResolveError, Store, StoreError,
     Tier, TierResolver,
 };
-use ratelimit_tests::{App, RedisServer};
+use ratelimit_tests::{App, RedisServer, eventually};
 use redis::AsyncCommands;
 
 use super::{limiter_on, notices::Log};
@@ -77,6 +77,19 @@ async fn flood<F: Future<Output = ()>>(log: &Log, mut requests: impl FnMut() -> 
     kinds.len()
 }
 
+/// Puts a list in place of the bucket of a client.
+async fn poison(server: &RedisServer, limiter: &RateLimiter, address: u8) {
+    limiter.check(&POLICY, caller(&request(&[]), address)).await;
+    let client = ClientId::ip([203, 0, 113, address].into());
+    let mut redis = server.connection().await;
+    let keys: Vec<String> = redis.keys(format!("*{client}*")).await.expect("keys");
+    let [key] = &*keys else {
+        panic!("{keys:?} for {client}");
+    };
+    let _: () = redis.del(key).await.expect("removed");
+    let _: () = redis.rpush(key, "a list").await.expect("pushed");
+}
+
 #[tokio::test]
 async fn decisions_of_different_clocks_are_a_line_a_second() {
     let server = RedisServer::start();
@@ -84,14 +97,7 @@ async fn decisions_of_different_clocks_are_a_line_a_second() {
     let poisoned = ClientId::ip([203, 0, 113, 1].into());
     let bucket = Bucket::new(&POLICY, &TIERS[0], poisoned).expect("limited");
     let parts = request(&[]);
-    limiter.check(&POLICY, caller(&parts, 1)).await;
-    let mut redis = server.connection().await;
-    let keys: Vec<String> = redis.keys(format!("*{poisoned}*")).await.expect("keys");
-    let [key] = &*keys else {
-        panic!("{keys:?} for {bucket:?}");
-    };
-    let _: () = redis.del(key).await.expect("removed");
-    let _: () = redis.rpush(key, "a list").await.expect("pushed");
+    poison(&server, &limiter, 1).await;
 
     let (log, _guard) = Log::begin();
     let kinds = flood(&log, async || {
@@ -117,6 +123,16 @@ async fn decisions_of_different_clocks_are_a_line_a_second() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    // Another client's bucket is logged as well.
+    poison(&server, &limiter, 3).await;
+    eventually("a line about the other bucket", async || {
+        limiter.check(&POLICY, caller(&parts, 3)).await;
+        let lines = log.lines();
+        let is_of_it =
+            |line: &String| line.contains("is no bucket") && line.contains("ip:203.0.113.3");
+        lines.iter().any(is_of_it)
+    })
+    .await;
     limiter.reset(&bucket).await.expect("it is removed");
     let status = limiter.check(&POLICY, caller(&parts, 1)).await;
     assert!(status.is_allowed(), "{status:?}");

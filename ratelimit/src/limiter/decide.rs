@@ -207,8 +207,8 @@ impl RateLimiter {
         }
     }
 
-    /// Logs, once of each kind, why the store took no decision. The bucket is the one that it was about,
-    /// or the first of several.
+    /// Logs why the store took no decision: once of each kind, and at most once a second of corrupt buckets.
+    /// The bucket is the one that it was about, or the first of several.
     pub(super) fn no_answer(&self, error: &StoreError, bucket: Option<&Bucket>) {
         let policy = || bucket.map(|bucket| bucket.policy().name());
         let client = || bucket.map(|bucket| self.0.digests.name(bucket.client()));
@@ -224,13 +224,15 @@ impl RateLimiter {
             });
         }
         if error.is_of_one_bucket() {
-            self.0.odd_bucket.once(|| {
+            // Of each client: there may be several, and an operator removes them one by one.
+            self.0.corrupt_bucket.log(|left_out| {
                 tracing::error!(
                     policy = policy(),
                     client = client(),
                     error = error.to_string(),
+                    left_out,
                     "the limits of a client are kept as on_store_error says, since what the store has of \
-                     them is no bucket: RateLimiter::reset removes it. This is logged once"
+                     them is no bucket: RateLimiter::reset removes it"
                 );
             });
         }

@@ -111,7 +111,7 @@ struct Inner {
     reports: Reports,
     used_secret: LogThrottle,
     wrong_secret: LogThrottle,
-    odd_bucket: Notice,
+    corrupt_bucket: LogThrottle,
     defect: Notice,
     refusal: Notice,
     no_tiers: Notice,
@@ -385,7 +385,8 @@ impl RateLimiter {
         });
         watch::begin(&watch);
         let reports = Reports::new(&clock);
-        let [used_secret, wrong_secret] = [(); 2].map(|()| LogThrottle::new(clock.clone()));
+        let [used_secret, wrong_secret, corrupt_bucket] =
+            [(); 3].map(|()| LogThrottle::new(clock.clone()));
         let limiter = Self(Arc::new(Inner {
             known: Known::of(&store),
             local: MemoryStore::new().with_clock(clock.clone()),
@@ -406,7 +407,7 @@ impl RateLimiter {
             reports,
             used_secret,
             wrong_secret,
-            odd_bucket: Notice::default(),
+            corrupt_bucket,
             defect: Notice::default(),
             refusal: Notice::default(),
             no_tiers: Notice::default(),
